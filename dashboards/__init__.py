@@ -1,0 +1,1 @@
+"""Look: the web application over a study's tables."""

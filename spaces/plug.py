@@ -1,0 +1,94 @@
+"""Putting a placement's modules into a backbone, which keeps its parameter names."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from .. import attention
+from ..errors import BadValue, unknown
+from .backbones import backbone
+from .placement import Module, Placement
+from .sites import Site, sites
+
+__all__ = ["attach", "build", "complete", "plug"]
+
+
+def build(placement: Placement, classes: int, *, identity_init: bool = False) -> nn.Module:
+    """The untrained network of a placement: images (N, 3, H, W) to logits (N, ``classes``)."""
+    model = backbone(placement.backbone, classes)
+    return plug(model, placement, identity_init=identity_init)
+
+
+def plug(model: nn.Module, placement: Placement, *, identity_init: bool = False) -> nn.Module:
+    """Put the modules of ``placement`` into ``model``, in place, and return it.
+
+    A gate becomes the child ``attention`` of the module at its site (``attention1`` if a second
+    stands there) and is applied to that module's output. A weight attention takes the place of
+    the convolution and keeps its ``weight``. So the backbone's parameter names stay as they were.
+    """
+    shapes = {site.path: site for site in _sites_of(placement)}
+    for module in placement.modules:
+        entry, site = attention.entry(module.name), shapes[module.site]
+        chosen = dict(module.hyperparameters)
+        if entry.kind == "weight":
+            conv = model.get_submodule(module.site)
+            assert isinstance(conv, nn.Conv2d)
+            size = site.input_shape[1:]
+            wrapped = entry.wrap(conv, size, identity_init=identity_init, **chosen)
+            model.set_submodule(module.site, wrapped)
+        else:
+            channels, *size = site.shape
+            gate = entry.build(
+                channels, (size[0], size[1]), identity_init=identity_init, **chosen
+            )
+            attach(model.get_submodule(module.site), gate)
+    return model
+
+
+def attach(host: nn.Module, gate: nn.Module) -> None:
+    """Apply ``gate`` to all that ``host`` returns, as its child ``attention``."""
+    name = "attention"
+    while hasattr(host, name):
+        name = f"attention{int(name.removeprefix('attention') or 0) + 1}"
+    host.add_module(name, gate)
+
+    def apply(host: nn.Module, args: tuple[Any, ...], out: Tensor) -> Tensor:
+        gated: Tensor = getattr(host, name)(out)
+        return gated
+
+    host.register_forward_hook(apply)
+
+
+def complete(placement: Placement) -> Placement:
+    """``placement`` with every hyper-parameter spelled out and everything in it checked.
+
+    Raises
+        UnknownName  for a backbone, site, module or hyper-parameter that there is not
+        BadValue     for a value out of range, or a module where it cannot stand
+    """
+    there = {site.path: site for site in _sites_of(placement)}
+    modules = []
+    for module in placement.modules:
+        if module.site not in there:
+            raise unknown(f"site of {placement.backbone} called", module.site, list(there))
+        chosen = check(module, there[module.site])
+        modules.append(Module(module.site, module.name, tuple(chosen.items())))
+    return Placement.of(placement.backbone, modules)
+
+
+def check(module: Module, site: Site) -> dict[str, Any]:
+    """All hyper-parameters of ``module``; raises if it cannot stand at ``site``."""
+    entry = attention.entry(module.name)
+    if (entry.kind == "weight") != (site.kind == "conv"):
+        place = "a convolution" if entry.kind == "weight" else "the output of a module"
+        raise BadValue(
+            f"{module.name} takes {place}, and {site.path!r} is a site of kind {site.kind}"
+        )
+    shape = site.input_shape if entry.kind == "weight" else site.shape
+    if reason := entry.requires(shape[0], shape[1:]):
+        raise BadValue(f"{site.path!r}: {reason}")
+    return entry.complete(dict(module.hyperparameters))
+
+
+def _sites_of(placement: Placement) -> tuple[Site, ...]:
+    return sites(placement.backbone, 224)

@@ -1,0 +1,1 @@
+"""Workers train one candidate: data, recipe, loop, and the Ray side of a trial."""
