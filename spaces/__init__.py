@@ -6,10 +6,10 @@ from .._lazy import lazy
 
 if TYPE_CHECKING:
     from .backbones import backbone, backbones
-    from .cost import Cost, cost, count
+    from .costs import Cost, cost, count
     from .placement import Module, Placement, draw
     from .plug import build, complete, plug
-    from .sites import Site, find_sites, sites
+    from .site import Site, find_sites, sites
     from .space import Space
 
 __all__ = [
@@ -33,20 +33,20 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
-        "Cost": ".cost",
+        "Cost": ".costs",
         "Module": ".placement",
         "Placement": ".placement",
-        "Site": ".sites",
+        "Site": ".site",
         "Space": ".space",
         "backbone": ".backbones",
         "backbones": ".backbones",
         "build": ".plug",
         "complete": ".plug",
-        "cost": ".cost",
-        "count": ".cost",
+        "cost": ".costs",
+        "count": ".costs",
         "draw": ".placement",
-        "find_sites": ".sites",
+        "find_sites": ".site",
         "plug": ".plug",
-        "sites": ".sites",
+        "sites": ".site",
     },
 )

@@ -8,7 +8,7 @@ from .. import attention
 from ..errors import BadValue, unknown
 from .backbones import backbone
 from .placement import Module, Placement
-from .sites import Site, sites
+from .site import Site, sites
 
 __all__ = ["attach", "build", "complete", "plug"]
 

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from .. import attention
 from .backbones import backbone
 from .placement import Module, Placement
-from .sites import Site, sites
+from .site import Site, sites
 
 __all__ = ["Cost", "cost", "count"]
 
