@@ -36,8 +36,8 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> UserError:
     *parents, name = [part for part in first["loc"] if not str(part).startswith("function-")] or [""]
     path = ".".join(map(str, [*parents, name]))
     if first["type"] == "extra_forbidden":
-        known = sorted(_model_at(model, parents).model_fields)
-        return unknown(f"setting {path!r}: no key", str(name), known)
+        fields = sorted(_model_at(model, parents).model_fields)
+        return unknown("setting", path, [".".join(map(str, [*parents, key])) for key in fields])
     if first["type"] == "missing":
         return BadValue(f"{path} is missing")
     if first["type"] == "literal_error":

@@ -7,6 +7,7 @@ pages and commands read thousands of trials in milliseconds.
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import (
     JSON,
@@ -52,9 +53,11 @@ class Study(Base):
     __tablename__ = "foveate_study"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(String(32), default=lambda: uuid4().hex)  # of its folder
     name: Mapped[str] = mapped_column(String(200), unique=True)  # also of the Optuna study
     spec: Mapped[dict[str, Any]]  # SearchSpec.to_dict()
     sites: Mapped[list[Any]]  # of the backbone: Site.to_dict()
+    images: Mapped[dict[str, Any]]  # size in pixels; mean and std per channel; how many of each split
     classes: Mapped[list[Any]]  # names of the labels
     space_size: Mapped[str] = mapped_column(String(100))  # an integer of any length
     reference_gflops: Mapped[float]  # of the dearest placement: the hypervolume's reference

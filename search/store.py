@@ -211,6 +211,17 @@ def curves(session: Session, study: Study) -> dict[int, list[Epoch]]:
     return found
 
 
+def reached(session: Session, study: Study, epoch: int) -> list[tuple[int, float, float]]:
+    """(trial, accuracy right then, GFLOPs) of every trial that finished ``epoch``."""
+    wanted = (
+        select(Trial.number, Epoch.accuracy, Trial.gflops)
+        .join(Epoch.trial)
+        .where(Trial.study_id == study.id, Epoch.number == epoch)
+        .order_by(Trial.number)
+    )
+    return [(number, accuracy, gflops) for number, accuracy, gflops in session.execute(wanted)]
+
+
 # ------------------------------------------------------------------------------------ writing
 
 

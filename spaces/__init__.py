@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .placement import Module, Placement, draw
     from .plug import build, complete, plug
     from .site import Site, find_sites, sites
-    from .space import Space
+    from .space import Space, SpaceSettings
 
 __all__ = [
     "Cost",
@@ -18,6 +18,7 @@ __all__ = [
     "Placement",
     "Site",
     "Space",
+    "SpaceSettings",
     "backbone",
     "backbones",
     "build",
@@ -37,6 +38,8 @@ __getattr__ = lazy(
         "Module": ".placement",
         "Placement": ".placement",
         "Site": ".site",
+        "Space": ".space",
+        "SpaceSettings": ".space",
         "Space": ".space",
         "backbone": ".backbones",
         "backbones": ".backbones",

@@ -1,15 +1,15 @@
 """Labelled images: uint8 in memory, split into train, validation and test."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 import torchvision
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,13 +24,17 @@ class Data(Settings):
 
     name: str = "cluttered-digits"
     root: str = "data"  # folder of downloaded sets
-    image_size: int | None = Field(None, ge=8, le=1024)  # pixels; None: as the set has them
+    image_size: int | None = Field(None, ge=8, le=1024)  # pixels a side; None: the set's own, 224 of a folder
     validation: float = Field(0.2, gt=0, lt=1)  # share of the training images, where a set has none
     seed: int = Field(0, ge=0)  # of splitting and of generation
 
-    def load(self) -> "Images":
-        """The images; a ``UserError`` says what is missing."""
-        return load(self)
+    @field_validator("name")
+    @classmethod
+    def _known_name(cls, name: str) -> str:
+        kind, _, _ = name.partition(":")
+        if kind not in DATASETS:
+            raise unknown("data set", name, [*DATASETS][:-1] + ["imagefolder:PATH"])
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,8 @@ def _shifted(images: Tensor, moves: Tensor, shift: int) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """A data set, split. Scans or photographs of one split are in no other."""
+    """A data set, split. No scan or photograph of one split is in another."""
 
-    name: str
     classes: tuple[str, ...]
     train: Split
     validation: Split
@@ -112,52 +115,222 @@ class Images:
         """Side of the square images, in pixels."""
         return self.train.images.shape[-1]
 
+    def about(self) -> dict[str, Any]:
+        """What a reader of a study has to know of them, as plain data."""
+        return {
+            "size": self.size,
+            "mean": [round(float(share), 6) for share in self.train.mean],
+            "std": [round(float(share), 6) for share in self.train.std],
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "test": len(self.test),
+        }
+
+    def to(self, device: torch.device) -> "Images":
+        """The same images on ``device``."""
+        return replace(
+            self,
+            train=self.train.to(device),
+            validation=self.validation.to(device),
+            test=self.test.to(device),
+        )
+
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
     """Images and labels as numpy has them: uint8 (N, H, W) or (N, H, W, 3), int64 (N,)."""
 
-    images: np.ndarray[Any, np.dtype[np.uint8]]
-    labels: np.ndarray[Any, np.dtype[np.int64]]
+    images: Array
+    labels: Array
 
     def __getitem__(self, which: Any) -> "_Raw":
         return _Raw(self.images[which], self.labels[which])
 
+    def __len__(self) -> int:
+        return len(self.labels)
 
-def _digits() -> _Raw:
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Train, validation and test, before they are resized and turned into tensors."""
+
+    train: _Raw
+    validation: _Raw
+    test: _Raw
+    classes: Sequence[str]
+    may_flip: bool
+
+
+@cache
+def load(data: Data) -> Images:
+    """The images that ``data`` means, split, on the CPU; kept for the life of the process.
+
+    Raises
+        BadValue  if files are missing or too few, in a sentence that says where they belong
+    """
+    kind, _, path = data.name.partition(":")
+    parts = DATASETS[kind](data, path)
+    pixels = torch.from_numpy(np.ascontiguousarray(parts.train.images)).double() / 255
+    over = tuple(range(pixels.ndim)) if pixels.ndim == 3 else (0, 1, 2)
+    mean, std = pixels.mean(over).expand(3), pixels.std(over).clamp(min=1e-3).expand(3)
+    mean, std = (share.mul(1e6).round().div(1e6).float() for share in (mean, std))  # as `about` says
+
+    def split(raw: _Raw) -> Split:
+        images = torch.from_numpy(np.ascontiguousarray(raw.images))
+        images = images[:, None].expand(-1, 3, -1, -1) if images.ndim == 3 else images.movedim(3, 1)
+        if data.image_size is not None and data.image_size != images.shape[-1]:
+            images = _resized(images, data.image_size)
+        return Split(images.contiguous(), torch.from_numpy(raw.labels), mean, std)
+
+    return Images(
+        tuple(parts.classes),
+        split(parts.train),
+        split(parts.validation),
+        split(parts.test),
+        parts.may_flip,
+    )
+
+
+def _resized(images: Tensor, size: int) -> Tensor:
+    resize = torchvision.transforms.v2.functional.resize
+    resized: Tensor = resize(images.contiguous(), [size, size], antialias=True)
+    return resized
+
+
+# ------------------------------------------------------------------------------------ the sets
+
+CANVAS = 16  # pixels a side; a scan has 8
+COPIES = 2  # canvases for each scan
+FRAGMENTS, FRAGMENT = 4, 4  # pieces of other scans on a canvas, and their side in pixels
+
+
+def _digits(data: Data, _: str) -> _Parts:
+    train, validation, test = _scans(data.seed)
+    return _Parts(train, validation, test, [str(digit) for digit in range(10)], may_flip=False)
+
+
+def _cluttered_digits(data: Data, _: str) -> _Parts:
+    """A digit at a random place among fragments of other digits of the same split."""
+    parts = [
+        _cluttered(scans, np.random.RandomState([data.seed, number]))
+        for number, scans in enumerate(_scans(data.seed))
+    ]
+    return _Parts(*parts, [str(digit) for digit in range(10)], may_flip=False)
+
+
+def _scans(seed: int) -> tuple[_Raw, _Raw, _Raw]:
+    """scikit-learn's 1,797 scans, disjoint: 60 % train, 20 % validation, 20 % test."""
     from sklearn.datasets import load_digits
 
     scans, labels = load_digits(return_X_y=True)
-    return _Raw((scans.reshape(-1, 8, 8) * 15).astype(np.uint8), labels.astype(np.int64))
-
-
-def _digit_scans(seed: int) -> tuple[_Raw, _Raw, _Raw]:
-    """Disjoint scans: 60 % train, 20 % validation, 20 % test."""
-    raw = _digits()
-    order = np.random.RandomState(seed).permutation(len(raw.labels))  # a stream frozen by numpy
-    first, second = int(0.6 * len(order)), int(0.8 * len(order))
+    raw = _Raw((scans.reshape(-1, 8, 8) * 15).astype(np.uint8), labels.astype(np.int64))
+    order = np.random.RandomState(seed).permutation(len(raw))  # numpy froze this stream
+    first, second = len(raw) * 3 // 5, len(raw) * 4 // 5
     return raw[order[:first]], raw[order[first:second]], raw[order[second:]]
 
 
-CANVAS, COPIES, FRAGMENTS, FRAGMENT = 24, 3, 10, 5
-
-
-def _cluttered(scans: _Raw, seed: int, copies: int) -> _Raw:
-    """Each scan ``copies`` times, at a random place among fragments of the other scans."""
-    rng = np.random.RandomState(seed)
-    labels = np.tile(scans.labels, copies)
-    canvases = np.zeros((len(labels), CANVAS, CANVAS), np.uint8)
-    for canvas, scan in zip(canvases, np.tile(np.arange(len(scans.labels)), copies), strict=True):
+def _cluttered(scans: _Raw, rng: np.random.RandomState) -> _Raw:
+    canvases = np.zeros((COPIES * len(scans), CANVAS, CANVAS), np.uint8)
+    for number, canvas in enumerate(canvases):
         for _ in range(FRAGMENTS):
-            other = rng.randint(len(scans.labels))
+            other = scans.images[rng.randint(len(scans))]
             top, left = rng.randint(8 - FRAGMENT + 1, size=2)
-            piece = scans.images[other, top : top + FRAGMENT, left : left + FRAGMENT]
-            _stamp(canvas, piece, rng)
-        _stamp(canvas, scans.images[scan], rng)
-    return _Raw(canvases, labels)
+            _stamp(canvas, other[top : top + FRAGMENT, left : left + FRAGMENT], rng)
+        _stamp(canvas, scans.images[number % len(scans)], rng)
+    return _Raw(canvases, np.tile(scans.labels, COPIES))
 
 
-def _stamp(canvas: Any, piece: Any, rng: np.random.RandomState) -> None:
+def _stamp(canvas: Array, piece: Array, rng: np.random.RandomState) -> None:
     y, x = rng.randint(CANVAS - len(piece) + 1, size=2)
     there = canvas[y : y + len(piece), x : x + len(piece)]
     np.maximum(there, piece, out=there)
+
+
+def _cifar(cls: type[torchvision.datasets.CIFAR10], data: Data) -> _Parts:
+    try:
+        train, test = (cls(data.root, train=train, download=False) for train in (True, False))
+    except RuntimeError:
+        train, test = _downloaded(cls, data.root)
+    raw = _Raw(np.asarray(train.data), np.asarray(train.targets, np.int64))
+    kept, held_out = _held_out(raw, data)
+    last = _Raw(np.asarray(test.data), np.asarray(test.targets, np.int64))
+    return _Parts(kept, held_out, last, train.classes, may_flip=True)
+
+
+def _downloaded(cls: type[torchvision.datasets.CIFAR10], root: str) -> tuple[Any, Any]:
+    new = not Path(root).exists()
+    try:
+        return cls(root, train=True, download=True), cls(root, train=False, download=True)
+    except (OSError, RuntimeError) as error:
+        if new and Path(root).is_dir() and not any(Path(root).iterdir()):
+            Path(root).rmdir()  # made by the attempt
+        raise BadValue(
+            f"{cls.__name__} is not under {root!r} and cannot be downloaded ({error}); "
+            f"put its archive {cls.filename!r} or its folder {cls.base_folder!r} there"
+        ) from None
+
+
+def _image_folder(data: Data, path: str) -> _Parts:
+    """PATH/train, PATH/val or validation, PATH/test, each with a folder per class.
+
+    Without train, PATH itself holds the class folders; splits that are missing are taken from the
+    training images, each by the share ``data.validation``.
+    """
+    root = Path(path).expanduser()
+    if not path or not root.is_dir():
+        raise BadValue(f"imagefolder: there is no folder {path!r}")
+    split = {name: root / name for name in ("train", "val", "validation", "test")}
+    split = {name: folder for name, folder in split.items() if folder.is_dir()}
+    train, classes = _read_folder(split.get("train", root), data)
+    given = {"validation": split.get("val", split.get("validation")), "test": split.get("test")}
+    parts: dict[str, _Raw] = {}
+    for name, folder in given.items():
+        if folder is None:
+            train, parts[name] = _held_out(train, data)
+            continue
+        parts[name], other = _read_folder(folder, data)
+        if other != classes:
+            raise BadValue(f"imagefolder: {str(folder)!r} has other classes than the training set")
+    return _Parts(train, parts["validation"], parts["test"], classes, may_flip=True)
+
+
+def _read_folder(folder: Path, data: Data) -> tuple[_Raw, list[str]]:
+    size = data.image_size or 224
+    try:
+        images = torchvision.datasets.ImageFolder(str(folder))
+    except FileNotFoundError as error:
+        raise BadValue(f"imagefolder: {error}") from None
+    pixels = np.empty((len(images), size, size, 3), np.uint8)
+    for number, (file, _) in enumerate(images.samples):
+        try:
+            picture = images.loader(file)
+        except OSError as error:
+            raise BadValue(f"imagefolder: cannot read {file!r}: {error}") from None
+        resized = torchvision.transforms.functional.resize(picture, size)
+        pixels[number] = np.asarray(torchvision.transforms.functional.center_crop(resized, [size]))
+    return _Raw(pixels, np.asarray(images.targets, np.int64)), list(images.classes)
+
+
+def _held_out(raw: _Raw, data: Data) -> tuple[_Raw, _Raw]:
+    """The images, and a share of each class of them set aside."""
+    rng = np.random.RandomState(data.seed)
+    aside = np.zeros(len(raw), bool)
+    for label in np.unique(raw.labels):
+        there = rng.permutation(np.flatnonzero(raw.labels == label))
+        count = max(1, round(data.validation * len(there)))
+        if count >= len(there):
+            raise BadValue(f"{data.name}: class {label} has only {len(there)} images to split")
+        aside[there[:count]] = True
+    return raw[~aside], raw[aside]
+
+
+DATASETS: dict[str, Callable[[Data, str], _Parts]] = {
+    "cluttered-digits": _cluttered_digits,
+    "digits": _digits,
+    "cifar10": lambda data, _: _cifar(torchvision.datasets.CIFAR10, data),
+    "cifar100": lambda data, _: _cifar(torchvision.datasets.CIFAR100, data),
+    "imagefolder": _image_folder,
+}

@@ -1,0 +1,259 @@
+"""The driver: Ray Tune between the ledger and the workers, with no decision of its own."""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Literal
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+
+from ..errors import BadValue
+from ..workers.trainable import CandidateTrainer
+from .ledger import Job, Ledger, LostLease
+from .spec import SearchSpec
+
+__all__ = ["Event", "Outcome", "drive"]
+
+Outcome = Literal["finished", "time budget", "interrupted", "space exhausted"]
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours stops at the next result
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the study is the truth, not Ray's snapshots
+    "TUNE_WARN_THRESHOLD_S": "60",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a trial, for whoever watches."""
+
+    job: Job
+    state: str  # of the trial, now
+    epoch: dict[str, Any] | None = None  # number, train_loss, accuracy, seconds
+    reason: str | None = None
+
+
+@dataclass
+class _Run:
+    """What the three sides of Ray Tune share. Never pickled: it holds the database."""
+
+    ledger: Ledger
+    spec: SearchSpec
+    watch: Callable[[Event], None]
+    jobs: dict[str, Job] = field(default_factory=dict)  # Ray's trial id -> what it trains
+    began: float = field(default_factory=monotonic)
+    interrupted: bool = False
+    out_of_time: bool = False
+    exhausted: bool = False
+
+    def start(self, trial_id: str) -> dict[str, Any] | str:
+        job = self.ledger.ask()
+        if job is None:
+            self.exhausted = len(self.jobs) < self.spec.trials
+            return str(Searcher.FINISHED)
+        self.jobs[trial_id] = job
+        self.watch(Event(job, "running"))
+        return {
+            "number": job.number,
+            "placement": job.placement.spelling,
+            "recorded": job.recorded,
+            "identity_init": self.spec.space.identity_init,
+            "data": self.spec.data.to_dict(),
+            "recipe": self.spec.recipe.to_dict(),
+            "folder": str(self.ledger.folder(job.number)),
+            "threads": self.spec.resources.threads,
+            "gpus": self.spec.resources.gpus,
+        }
+
+    def result(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Record a report; whether its trial goes on."""
+        job = self.jobs[trial_id]
+        if "failed" in result:
+            self.fail(trial_id, result["failed"])
+            return False
+        epoch = {
+            name: result[f"epoch/{name}"] for name in ("number", "train_loss", "accuracy", "seconds")
+        }
+        state = self.ledger.report(
+            job.number, worker=result["worker"], device=result["device"], epoch=epoch
+        )
+        self.watch(Event(job, state, epoch))
+        return state == "running"
+
+    def fail(self, trial_id: str, reason: str) -> None:
+        job = self.jobs[trial_id]
+        self.ledger.fail(job.number, reason)
+        self.watch(Event(job, "failed", reason=reason))
+
+    def should_end(self) -> bool:
+        budget = self.spec.time_budget
+        if budget is not None and monotonic() - self.began > budget:
+            self.out_of_time = True
+        return self.interrupted or self.out_of_time
+
+    def outcome(self) -> Outcome:
+        if self.interrupted:
+            return "interrupted"
+        if self.out_of_time:
+            return "time budget"
+        return "space exhausted" if self.exhausted else "finished"
+
+
+def drive(ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None]) -> Outcome:
+    """Train what ``ledger`` asks for until it asks no more, time is up, or the user interrupts.
+
+    Each event is given to ``watch`` right after it is recorded.
+    """
+    run = _Run(ledger, spec, watch)
+    with _ray(spec) as workers, _interrupts(run), _folder() as folder:
+        resources = {"cpu": spec.resources.threads, "gpu": spec.resources.gpus}
+        tuner = tune.Tuner(
+            tune.with_resources(CandidateTrainer, resources),
+            tune_config=tune.TuneConfig(
+                search_alg=_Proposals(run),
+                scheduler=_Verdicts(run),
+                num_samples=-1,
+                max_concurrent_trials=workers,
+                reuse_actors=True,
+                trial_name_creator=lambda trial: trial.trial_id,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="foveate",
+                storage_path=folder,
+                stop=_End(run),
+                failure_config=tune.FailureConfig(max_failures=2),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # we keep ours
+                verbose=0,
+            ),
+        )
+        try:
+            tuner.fit()
+        except LostLease as error:
+            raise BadValue(str(error)) from None
+    return run.outcome()
+
+
+class _Local:
+    """Ray pickles what it is given, for snapshots that are never read: the run stays here."""
+
+    run: _Run
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Proposals(_Local, Searcher):  # type: ignore[misc]
+    """Asks the ledger whenever Ray Tune has room for a trial."""
+
+    def __init__(self, run: _Run) -> None:
+        super().__init__()
+        self.run = run
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+        return self.run.start(trial_id)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        if error:
+            self.run.fail(trial_id, "its worker died, again and again")
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the study is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: a new driver reads the study."""
+
+
+class _Verdicts(_Local, FIFOScheduler):  # type: ignore[misc]
+    """Records each report and stops a trial when the ledger says so."""
+
+    def __init__(self, run: _Run) -> None:
+        super().__init__()
+        self.run = run
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        goes_on = self.run.result(trial.trial_id, result)
+        return str(self.CONTINUE if goes_on else self.STOP)
+
+
+class _End(_Local, tune.Stopper):  # type: ignore[misc]
+    """Ends the run when the time is up or the user says so."""
+
+    def __init__(self, run: _Run) -> None:
+        self.run = run
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self.run.should_end()
+
+
+@contextmanager
+def _ray(spec: SearchSpec) -> Iterator[int]:
+    """A Ray cluster, and how many trials to run on it at once."""
+    os.environ.update(_QUIET)
+    local = spec.resources.address is None
+    options: dict[str, Any] = {"address": spec.resources.address}
+    if local:
+        cpus = spec.workers * spec.resources.threads
+        options = {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    try:
+        ray.init(log_to_driver=False, logging_level="error", **options)
+    except (ConnectionError, ValueError) as error:
+        where = spec.resources.address
+        raise BadValue(f"there is no Ray cluster at {where!r}: {error}") from None
+    try:
+        has = ray.cluster_resources()
+        room = int(has.get("CPU", 0) // spec.resources.threads)
+        if spec.resources.gpus:
+            room = min(room, int(has.get("GPU", 0) / spec.resources.gpus))
+        if room < 1:
+            raise BadValue(
+                f"a worker takes {spec.resources.threads} CPUs and {spec.resources.gpus:g} GPUs, "
+                f"and there are {has.get('CPU', 0):g} and {has.get('GPU', 0):g}"
+            )
+        yield min(room, spec.resources.workers or room)
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _interrupts(run: _Run) -> Iterator[None]:
+    """The first Ctrl-C (or TERM) ends the run at the next result, the second at once."""
+
+    def interrupt(number: int, frame: object) -> None:
+        if run.interrupted:
+            raise KeyboardInterrupt
+        run.interrupted = True
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _folder() -> Iterator[str]:
+    """For Ray's own files, which nobody reads again."""
+    folder = tempfile.mkdtemp(prefix="foveate-ray-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

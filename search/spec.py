@@ -1,0 +1,142 @@
+"""The whole search as one validated document."""
+
+from collections.abc import Iterable
+from os import cpu_count
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from .._settings import Settings
+from ..errors import BadValue
+from ..spaces.space import Space, SpaceSettings
+from ..workers.data import Data, Images, load
+from ..workers.recipe import Recipe
+from .stopping import Stopping
+
+__all__ = ["Resources", "Sampler", "SearchSpec", "seconds_of"]
+
+
+class Sampler(Settings):
+    """What proposes candidates, once the baselines are out."""
+
+    name: Literal["tpe", "random"] = "tpe"
+    startup: int = Field(14, ge=1)  # trials, baselines included, before it learns from them
+
+
+class Resources(Settings):
+    """What the workers take."""
+
+    workers: int | None = Field(None, ge=1)  # at once; None: as many as the machine has room for
+    threads: int = Field(1, ge=1)  # CPU threads of a worker
+    gpus: float = Field(0.0, ge=0)  # share of a GPU for a worker; 0 trains on the CPU
+    address: str | None = None  # of a Ray cluster; None: one on this machine for the search
+
+
+class SearchSpec(Settings):
+    """What is searched, on which images, how candidates are trained, judged and proposed.
+
+    A field says all there is to say in its comment; YAML has the same names. Settings that make
+    figures incomparable (data, space, recipe) stay fixed for the life of a study.
+    """
+
+    data: Data = Data()
+    space: SpaceSettings = Field(default_factory=SpaceSettings)
+    recipe: Recipe = Recipe()
+    stopping: Stopping = Stopping()
+    sampler: Sampler = Sampler()
+    resources: Resources = Resources()
+    trials: int = Field(30, ge=1)  # of the whole study, baselines included
+    time_budget: float | None = Field(None, gt=0)  # seconds of this run; also written 10m, 2h
+    seed: int = Field(0, ge=0)  # of the proposals
+    folder: str = "foveate-runs"  # of checkpoints and weights; on a cluster, one that all see
+
+    @model_validator(mode="before")
+    @classmethod
+    def _time_budget(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("time_budget"), str):
+            values = values | {"time_budget": seconds_of(values["time_budget"])}
+        return values
+
+    @classmethod
+    def read(cls, path: str | None, changes: Iterable[str] = ()) -> Self:
+        """The spec in the YAML file ``path`` (none: the defaults) with ``section.key=value`` s."""
+        document = _yaml(path) if path else {}
+        for change in changes:
+            key, equals, value = change.partition("=")
+            if not equals or not key:
+                raise BadValue(f"--set takes section.key=value, got {change!r}")
+            try:
+                _put(document, key.split("."), yaml.safe_load(value))
+            except yaml.YAMLError:
+                raise BadValue(f"--set {key}: {value!r} is no value of YAML") from None
+        return cls.of(document)
+
+    @property
+    def default_name(self) -> str:
+        """What a study of this spec is called, if the user says nothing."""
+        kind, _, path = self.data.name.partition(":")
+        return f"{Path(path).name or kind}-{self.space.backbone}"
+
+    @property
+    def workers(self) -> int:
+        """Trials at once on this machine."""
+        return self.resources.workers or max(1, (cpu_count() or 1) // self.resources.threads)
+
+    def prepare(self) -> tuple[Images, Space]:
+        """The images and the space; a ``UserError`` says what is wrong, before anything starts."""
+        images = load(self.data)
+        if self.recipe.batch > len(images.train):
+            raise BadValue(
+                f"recipe.batch is {self.recipe.batch}, and {self.data.name} has only "
+                f"{len(images.train)} training images"
+            )
+        return images, Space(self.space, images.size)
+
+    def differences(self, other: "SearchSpec") -> list[tuple[str, Any, Any]]:
+        """(setting, here, there) of what may not change within a study."""
+        return [
+            (f"{section}.{key}", mine, getattr(getattr(other, section), key))
+            for section in ("data", "space", "recipe")
+            for key, mine in getattr(self, section)
+            if mine != getattr(getattr(other, section), key) and (section, key) != ("data", "root")
+        ]
+
+
+def seconds_of(text: str) -> float:
+    """``"90"``, ``"90s"``, ``"10m"`` or ``"1.5h"`` in seconds."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        seconds = float(number) * units[unit]
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise BadValue(f"a time is written 90s, 10m or 1.5h, got {text!r}")
+    return seconds
+
+
+def _yaml(path: str) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadValue(f"cannot read the spec {path!r}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = "" if line is None else f", line {line + 1}"
+        raise BadValue(f"the spec {path!r} is no YAML{where}") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise BadValue(f"the spec {path!r} must hold settings, got {type(document).__name__}")
+    return document
+
+
+def _put(document: dict[str, Any], keys: list[str], value: Any) -> None:
+    *parents, last = keys
+    for parent in parents:
+        document = document.setdefault(parent, {})
+        if not isinstance(document, dict):
+            raise BadValue(f"--set {'.'.join(keys)}: {parent!r} is a value, not a section")
+    document[last] = value

@@ -1,0 +1,314 @@
+"""What every attention module promises, run over the whole registry."""
+
+import ast
+import copy
+import pickle
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from foveate import attention
+from foveate.errors import BadValue, UnknownName
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+Make = Callable[..., nn.Module]
+Stir = Callable[[nn.Module], nn.Module]
+
+SIZES = [(1, 1), (1, 7), (2, 2), (7, 7), (8, 5)]
+CHANNELS = [1, 3, 16, 64]
+GATES = [name for name in attention.names() if attention.entry(name).kind == "gate"]
+WEIGHTS = [name for name in attention.names() if attention.entry(name).kind == "weight"]
+CONVOLUTIONS: dict[str, dict[str, Any]] = {
+    "plain": {"padding": 1, "bias": False},
+    "bias": {"padding": 1},
+    "no padding": {},
+    "same padding": {"padding": "same"},
+    "stride 2": {"padding": 1, "stride": 2},
+    "4 groups": {"padding": 1, "groups": 4},
+    "depth-wise": {"padding": 1, "groups": 8},
+    "dilation 2": {"padding": 2, "dilation": 2},
+    "circular": {"padding": 1, "padding_mode": "circular"},
+    "reflected, stride 2": {"padding": 1, "padding_mode": "reflect", "stride": 2},
+    "1 x 3": {"kernel_size": (1, 3), "padding": (0, 1)},
+    "5 x 5, wider": {"kernel_size": 5, "padding": 2, "out_channels": 12},
+}
+# after the first step they learn too: the last layer of this head starts at zero
+STARTS_SILENT = {"cram": {f"head.{n}.{p}" for n in ("project", "norm") for p in ("weight", "bias")}}
+# a softmax over positions does not see what is added to all of them
+NEVER_MATTERS = {"head.score.bias"}
+
+
+def tried(module: nn.Module, x: Tensor) -> Tensor:
+    """The output, after a backward pass of all that training would add up."""
+    y = module(x)
+    weights = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view_as(y)
+    loss = (y * weights).sum()
+    extra = getattr(module, "extra_loss", None)
+    (loss if extra is None else loss + extra).backward()
+    return y
+
+
+def gradients(module: nn.Module) -> dict[str, Tensor]:
+    found = {name: p.grad for name, p in module.named_parameters()}
+    without = [name for name, gradient in found.items() if gradient is None]
+    assert not without, f"no gradient reaches {without}"
+    return {name: gradient for name, gradient in found.items() if gradient is not None}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_keeps_the_shape_and_stays_finite(
+    new: Make, entry: attention.Entry, channels: int, size: tuple[int, int]
+) -> None:
+    module = new(entry.name, channels, size)
+    x = torch.randn(2, channels, *size, requires_grad=True)
+    y = tried(module, x)
+    assert y.shape == x.shape
+    assert y.dtype == x.dtype
+    assert y.isfinite().all()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in gradients(module).values())
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_takes_a_single_image_in_evaluation(
+    new: Make, entry: attention.Entry, size: tuple[int, int]
+) -> None:
+    y = new(entry.name, 3, size).eval()(torch.randn(1, 3, *size))
+    assert y.shape == (1, 3, *size)
+    assert y.isfinite().all()
+
+
+def test_every_combination_of_hyper_parameters_works(
+    new: Make, combination: tuple[str, dict[str, Any]]
+) -> None:
+    name, chosen = combination
+    module, x = new(name, 3, **chosen), torch.randn(2, 3, 6, 5)
+    y = tried(module, x)
+    assert y.shape == x.shape
+    assert y.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in gradients(module).values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_takes_other_number_types(make: Make, dtype: torch.dtype) -> None:
+    module = make().to(dtype)
+    y = tried(module, torch.randn(2, 8, 6, 5, dtype=dtype))
+    assert y.dtype == dtype
+    assert y.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in gradients(module).values())
+
+
+@pytest.mark.parametrize("identity_init", [False, True])
+def test_stays_finite_under_autocast(make: Make, identity_init: bool) -> None:
+    module = make(identity_init=identity_init)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = tried(module, torch.randn(2, 8, 6, 5))
+    assert y.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in gradients(module).values())
+
+
+def test_every_parameter_learns_from_the_first_step(new: Make, entry: attention.Entry) -> None:
+    module = new(entry.name, 64, (7, 7))
+    tried(module, torch.randn(4, 64, 7, 7))
+    silent = {name for name, gradient in gradients(module).items() if not gradient.any()}
+    assert silent == STARTS_SILENT.get(entry.name, set())
+
+
+def test_every_parameter_matters(make: Make, stir: Stir) -> None:
+    module = stir(make(64)).eval()
+    tried(module, torch.randn(16, 64, 6, 5))
+    size = {name: float(g.abs().max()) for name, g in gradients(module).items()}
+    assert {name for name, largest in size.items() if largest < 1e-6} <= NEVER_MATTERS
+
+
+def test_treats_each_image_alone(make: Make, stir: Stir) -> None:
+    module, x = stir(make()).eval(), torch.randn(3, 8, 6, 5)
+    assert_close(module(x)[1:2], module(x[1:2]), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_new_one_with_identity_init_changes_nothing(
+    new: Make, variant: tuple[str, dict[str, Any]], training: bool
+) -> None:
+    name, chosen = variant
+    entry, x = attention.entry(name), torch.randn(3, 8, 6, 5)
+    if entry.kind == "gate":
+        module, expected = new(name, identity_init=True, **chosen), x
+    else:
+        conv = nn.Conv2d(8, 8, 3, padding=1)
+        module, expected = entry.wrap(conv, (6, 5), identity_init=True, **chosen), conv(x)
+    assert_close(module.train(training)(x), expected, atol=1e-5, rtol=0)
+
+
+def test_a_new_one_with_identity_init_can_learn(make: Make) -> None:
+    module = make(identity_init=True)
+    host = {id(parameter) for parameter in (getattr(module, "weight", None),) if parameter is not None}
+    tried(module, torch.randn(4, 8, 6, 5))
+    own = [p for p in module.parameters() if id(p) not in host]
+    assert any(p.grad is not None and p.grad.abs().max() > 1e-6 for p in own)
+
+
+def test_its_state_is_its_state_dict(make: Make, stir: Stir) -> None:
+    trained, loaded, x = stir(make()), make(), torch.randn(2, 8, 6, 5)
+    loaded.load_state_dict(trained.state_dict(), strict=True)
+    assert torch.equal(loaded.eval()(x), trained.eval()(x))
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["new", "after a training step"])
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))],
+    ids=["deepcopy", "pickle"],
+)
+def test_a_copy_does_the_same(
+    make: Make, copied: Callable[[nn.Module], nn.Module], trained: bool
+) -> None:
+    module, x = make(), torch.randn(2, 8, 6, 5)
+    if trained:
+        tried(module, x)
+    twin = copied(module)
+    assert torch.equal(twin.eval()(x), module.eval()(x))
+    assert not {id(p) for p in twin.parameters()} & {id(p) for p in module.parameters()}
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_keeps_channels_last(new: Make, name: str) -> None:
+    x = torch.randn(2, 8, 6, 5).to(memory_format=torch.channels_last)
+    y = new(name)(x)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert_close(new(name, identity_init=True)(x), x, atol=1e-5, rtol=0)
+
+
+def test_can_be_exported(new: Make, entry: attention.Entry) -> None:
+    module, x = new(entry.name).eval(), torch.randn(2, 8, 6, 5)
+    exported = torch.export.export(module, (x,)).module()
+    assert_close(exported(x), module(x))
+
+
+@pytest.mark.parametrize("identity_init", [True, False])
+@pytest.mark.parametrize("name", WEIGHTS)
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+def test_a_weight_attention_takes_any_convolution(
+    name: str, kind: str, identity_init: bool
+) -> None:
+    settings = {"in_channels": 8, "out_channels": 8, "kernel_size": 3} | CONVOLUTIONS[kind]
+    entry = attention.entry(name)
+    for chosen in ({"share": "in"}, {"share": "out"}):
+        conv, x = nn.Conv2d(**settings), torch.randn(3, 8, 7, 6, requires_grad=True)
+        wrapped = entry.wrap(conv, (7, 6), identity_init=identity_init, **chosen)
+        y, bare = tried(wrapped, x), conv(x)
+        assert y.shape == bare.shape
+        assert y.isfinite().all()
+        assert gradients(wrapped)
+        assert torch.allclose(y, bare, atol=1e-5, rtol=0) is identity_init
+        assert torch.allclose(wrapped.eval()(x), bare, atol=1e-5, rtol=0) is identity_init
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_weight_attention_keeps_the_very_parameters(name: str) -> None:
+    conv = nn.Conv2d(8, 8, 3)
+    wrapped = attention.entry(name).wrap(conv, (7, 7))
+    assert isinstance(wrapped, nn.Conv2d)
+    assert wrapped.weight is conv.weight
+    assert wrapped.bias is conv.bias
+    assert wrapped.state_dict().keys() > conv.state_dict().keys()
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_weight_attention_follows_its_convolution(name: str) -> None:
+    conv = nn.Conv2d(8, 8, 3, dtype=torch.float64)
+    wrapped = attention.entry(name).wrap(conv, (7, 7))
+    assert {p.dtype for p in wrapped.parameters()} == {torch.float64}
+    assert wrapped(torch.randn(2, 8, 7, 7).double()).dtype == torch.float64
+
+
+def test_an_unknown_hyper_parameter_is_a_sentence(entry: attention.Entry) -> None:
+    with pytest.raises(UnknownName, match=rf"^no hyper-parameter of '{entry.name}' called 'hue'; "):
+        entry.complete({"hue": 3})
+
+
+def test_a_misspelt_hyper_parameter_is_answered_with_what_was_meant(entry: attention.Entry) -> None:
+    for name, choice in entry.hyperparameters.items():
+        typo = f"{name[:-1]}"
+        with pytest.raises(UnknownName) as raised:
+            entry.complete({typo: choice.default})
+        assert f"called {typo!r}; did you mean {name!r}? there are: " in str(raised.value)
+
+
+def test_a_wrong_value_is_answered_with_those_that_work(entry: attention.Entry) -> None:
+    for name, choice in entry.hyperparameters.items():
+        for wrong in (-1, "wrong", None, True):
+            with pytest.raises(BadValue) as raised:
+                entry.complete({name: wrong})
+            sentence = str(raised.value)
+            assert sentence.startswith(f"{entry.name}: {name} may be ")
+            assert sentence.endswith(f", got {wrong!r}")
+            assert all(repr(value) in sentence for value in choice.values)
+
+
+def test_what_is_left_open_takes_its_default(entry: attention.Entry) -> None:
+    defaults = {name: choice.default for name, choice in entry.hyperparameters.items()}
+    completed = entry.complete({})
+    assert completed == defaults
+    assert list(completed) == sorted(completed)
+    assert entry.complete(completed) == completed
+
+
+def test_what_cannot_be_built_is_refused_by_name(entry: attention.Entry) -> None:
+    assert entry.requires(8, (1, 1)) is None
+    for channels, size in ((0, (7, 7)), (8, (0, 7))):
+        with pytest.raises(BadValue, match=f"^{entry.name} needs at least 1 channel and 1 pixel"):
+            if entry.kind == "gate":
+                entry.build(channels, size)
+            else:
+                entry.wrap(nn.Conv2d(max(channels, 1), 8, 3), (0, 7))
+
+
+def test_a_gate_wraps_nothing_and_a_weight_attention_stands_nowhere(entry: attention.Entry) -> None:
+    if entry.kind == "gate":
+        with pytest.raises(BadValue, match=f"^{entry.name} stands behind a module: use build"):
+            entry.wrap(nn.Conv2d(8, 8, 3), (7, 7))
+    else:
+        with pytest.raises(BadValue, match=f"^{entry.name} replaces a convolution: use wrap"):
+            entry.build(8, (7, 7))
+
+
+def test_says_what_it_computes_and_what_it_costs(entry: attention.Entry) -> None:
+    text = entry.cls.__doc__ or ""
+    assert entry.summary.endswith(".")
+    assert entry.paper.startswith("https://")
+    assert entry.sites
+    assert all(f"\n    {heading}\n" in text for heading in ("Shapes", "Cost"))
+
+
+def test_several_files_fit_into_one_module() -> None:
+    """An exported model inlines the files of its modules one after the other."""
+    files = [f for f in Path(attention.__file__).parent.glob("*.py") if not f.name.startswith("_")]
+    defined, imported = defaultdict(set), defaultdict(set)
+    for file in files:
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            match node:
+                case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                    defined[name].add(file.name)
+                case ast.Assign(targets=targets):
+                    for name in ast.walk(ast.Tuple(targets)):
+                        if isinstance(name, ast.Name):
+                            defined[name.id].add(file.name)
+                case ast.AnnAssign(target=ast.Name(id=name)):
+                    defined[name].add(file.name)
+                case ast.Import(names=aliases):
+                    for alias in aliases:
+                        imported[alias.asname or alias.name].add(alias.name)
+                case ast.ImportFrom(names=aliases, module=source):
+                    for alias in aliases:
+                        imported[alias.asname or alias.name].add(f"{source}.{alias.name}")
+    assert len(files) == len({*attention.names()}), "one module a file"
+    assert {name: where for name, where in defined.items() if len(where) > 1} == {}
+    assert {name: what for name, what in imported.items() if len(what) > 1} == {}
+    assert defined.keys().isdisjoint(imported)

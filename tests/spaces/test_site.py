@@ -1,0 +1,288 @@
+"""Sites: of the backbones, and of small networks that are built another way."""
+
+import json
+
+import pytest
+import torch
+from foveate import attention
+from foveate.spaces import Site, find_sites, sites
+from foveate.spaces.backbones import backbone
+from foveate.spaces.site import KINDS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
+BLOCKS |= {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+CIFAR = {f"resnet{depth}": ((depth - 2) // 6,) * 3 for depth in (8, 20, 56)}
+
+
+def of_kind(found: tuple[Site, ...] | list[Site], kind: str) -> list[Site]:
+    return [site for site in found if site.kind == kind]
+
+
+def paths(found: tuple[Site, ...] | list[Site], kind: str) -> list[str]:
+    return [site.path for site in of_kind(found, kind)]
+
+
+@pytest.mark.parametrize("name", [*BLOCKS, *CIFAR])
+def test_the_sites_of_a_resnet_are_those_of_its_papers(name: str) -> None:
+    found, runs = sites(name, 64), (BLOCKS | CIFAR)[name]
+    last = "bn3" if name in ("resnet50", "resnet101") else "bn2"
+    convs = ["conv2"] if last == "bn3" else ["conv1", "conv2"]
+    blocks = [f"layer{s}.{b}" for s, count in enumerate(runs, 1) for b in range(count)]
+    assert paths(found, "stem") == ["relu" if name in CIFAR else "maxpool"]
+    assert paths(found, "conv") == [f"{block}.{conv}" for block in blocks for conv in convs]
+    assert paths(found, "branch") == [f"{block}.{last}" for block in blocks]
+    assert paths(found, "block") == blocks
+    assert paths(found, "stage") == [f"layer{s}" for s in range(1, len(runs) + 1)]
+    assert len(found) == sum(len(of_kind(found, kind)) for kind in KINDS)
+
+
+def test_sites_come_in_the_order_of_the_forward_pass() -> None:
+    assert [site.path for site in sites("resnet8", 32)][:7] == [
+        "relu",
+        "layer1.0.conv1",
+        "layer1.0.conv2",
+        "layer1.0.bn2",
+        "layer1.0",
+        "layer1",
+        "layer2.0.conv1",
+    ]
+
+
+@pytest.mark.parametrize("name", ["resnet8", "resnet50"])
+def test_every_site_knows_its_stage_and_its_block(name: str) -> None:
+    for site in sites(name, 64):
+        if site.kind == "stem":
+            assert (site.stage, site.block) == (0, "")
+        elif site.kind == "stage":
+            assert (f"layer{site.stage}", "") == (site.path, site.block)
+        else:
+            assert site.path.startswith(f"layer{site.stage}.")
+            assert site.block == ".".join(site.path.split(".")[:2])
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("resnet8", 32), ("resnet8", 28), ("resnet18", 64), ("resnet50", 50)]
+)
+def test_every_site_has_the_shapes_that_pass_there(name: str, size: int) -> None:
+    seen = {}
+    with torch.device("meta"):
+        model = backbone(name, classes=10).eval()
+    for path, module in model.named_modules():
+        module.register_forward_hook(
+            lambda _, args, out, path=path: seen.update({path: (args[0].shape, out.shape)})
+        )
+    model(torch.empty(1, 3, size, size, device="meta"))
+    for site in sites(name, size):
+        shapes = [(1, *site.input_shape), (1, *site.shape)]
+        assert [tuple(shape) for shape in seen[site.path]] == shapes
+
+
+def test_a_convolutions_site_tells_how_to_copy_it() -> None:
+    strided = next(site for site in sites("resnet18", 64) if site.path == "layer2.0.conv1")
+    assert strided.conv == ((128, 64, 3, 3), (2, 2), (1, 1), (1, 1), False)
+    assert (strided.input_shape, strided.shape) == ((64, 16, 16), (128, 8, 8))
+    assert all((site.conv is not None) is (site.kind == "conv") for site in sites("resnet18", 64))
+
+
+def test_a_site_is_plain_data() -> None:
+    for site in sites("resnet8", 32):
+        again = json.loads(json.dumps(site.to_dict()))
+        assert again["path"] == site.path
+        assert tuple(again["shape"]) == site.shape
+
+
+def test_every_module_stands_at_sites_that_there_are() -> None:
+    for name in attention.names():
+        entry = attention.entry(name)
+        assert {*entry.sites} <= {*KINDS}
+        assert (entry.kind == "weight") is (entry.sites == ("conv",))
+
+
+class Block(nn.Module):
+    """A branch of one convolution, beside a shortcut."""
+
+    def __init__(self, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride, 1)
+        self.norm = nn.BatchNorm2d(channels)
+        self.pool = nn.AvgPool2d(stride, stride) if stride > 1 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(x) + self.norm(self.conv(x))
+
+
+class Net(nn.Module):
+    """A stem, ``body`` and a head."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.body = body
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(self.stem(x)).mean((2, 3)))
+
+
+def test_a_network_with_other_names_has_sites_too() -> None:
+    net = Net(nn.Sequential(nn.Sequential(Block(8), Block(8)), nn.Sequential(Block(8, 2))))
+    found = find_sites(net, 16)
+    assert [(site.path, site.kind, site.stage, site.block) for site in found] == [
+        ("stem", "stem", 0, ""),
+        ("body.0.0.conv", "conv", 1, "body.0.0"),
+        ("body.0.0.norm", "branch", 1, "body.0.0"),
+        ("body.0.0", "block", 1, "body.0.0"),
+        ("body.0.1.conv", "conv", 1, "body.0.1"),
+        ("body.0.1.norm", "branch", 1, "body.0.1"),
+        ("body.0.1", "block", 1, "body.0.1"),
+        ("body.0", "stage", 1, ""),
+        ("body.1.0.conv", "conv", 2, "body.1.0"),
+        ("body.1.0.norm", "branch", 2, "body.1.0"),
+        ("body.1.0", "block", 2, "body.1.0"),
+        ("body.1", "stage", 2, ""),
+    ]
+    assert found[0].shape == (8, 16, 16)
+    assert found[-1].shape == (8, 8, 8)
+
+
+def test_a_stage_without_a_container_ends_at_its_last_block() -> None:
+    found = find_sites(Net(nn.Sequential(Block(8), Block(8, 2), Block(8))), 16)
+    assert paths(found, "stage") == ["body.0", "body.2"]
+
+
+def test_a_network_without_shortcuts_has_no_sites() -> None:
+    assert find_sites(Net(nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU())), 16) == []
+
+
+def test_looking_leaves_the_network_as_it_was() -> None:
+    net = Net(nn.Sequential(Block(8), Block(8))).train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    find_sites(net, 16)
+    assert net.training
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+class Repeated(nn.Module):
+    """Runs its block twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block, self.last = Block(8), Block(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.block(self.block(x)))
+
+
+def test_a_module_that_runs_twice_is_no_site() -> None:
+    found = find_sites(Net(Repeated()), 16)
+    assert {site.path for site in found if site.path.startswith("body.block")} == set()
+    assert paths(found, "branch") == ["body.last.norm"]
+
+
+def test_a_convolution_that_runs_twice_is_no_site() -> None:
+    blocks = nn.Sequential(Block(8), Block(8))
+    blocks[1].conv = blocks[0].conv
+    found = find_sites(Net(blocks), 16)
+    assert paths(found, "conv") == []
+    assert paths(found, "branch") == ["body.0.norm", "body.1.norm"]
+
+
+class Preactivated(nn.Module):
+    """Norm, activation, convolution: the branch ends in a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm, self.act = nn.BatchNorm2d(channels), nn.ReLU()
+        self.conv = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(self.act(self.norm(x)))
+
+
+def test_a_branch_may_end_in_a_convolution() -> None:
+    found = find_sites(Net(nn.Sequential(Preactivated(8), Preactivated(8))), 16)
+    assert paths(found, "branch") == ["body.0.conv", "body.1.conv"]
+    assert paths(found, "conv") == []
+
+
+class FunctionalStem(Net):
+    """What feeds its first block is the output of no module."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(F.relu(self.stem(x))).mean((2, 3)))
+
+
+def test_a_stem_that_ends_in_a_function_is_no_site() -> None:
+    found = find_sites(FunctionalStem(nn.Sequential(Block(8), Block(8))), 16)
+    assert paths(found, "stem") == []
+    assert paths(found, "block") == ["body.0", "body.1"]
+
+
+class Listed(Net):
+    """Its blocks stand in a list, which does not run itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for block in self.body:
+            x = block(x)
+        return self.head(x.mean((2, 3)))
+
+
+def test_a_list_of_blocks_is_no_site() -> None:
+    found = find_sites(Listed(nn.ModuleList([Block(8), Block(8)])), 16)
+    assert paths(found, "stage") == ["body.1"]
+
+
+class LongShortcut(Net):
+    """Adds around its whole body, itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        return self.head((x + self.body(x)).mean((2, 3)))
+
+
+def test_the_network_itself_is_no_block() -> None:
+    found = find_sites(LongShortcut(nn.Sequential(Block(8), Block(8))), 16)
+    assert paths(found, "block") == ["body.0", "body.1"]
+    assert all(site.path for site in found)
+
+
+class TwoBranches(nn.Module):
+    """Adds twice, as a block with two kinds of mixing does."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.first(x)
+        return x + self.second(x)
+
+
+def test_a_block_with_two_branches_is_one_block() -> None:
+    found = find_sites(Net(nn.Sequential(TwoBranches(8))), 16)
+    assert paths(found, "block") == ["body.0"]
+    assert paths(found, "conv") == ["body.0.first"]
+    assert paths(found, "branch") == ["body.0.first", "body.0.second"]
+
+
+class Joined(nn.Module):
+    """Puts two paths side by side before it adds, as Inception-ResNet does."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.left = nn.Conv2d(channels, channels, 3, padding=1)
+        self.right = nn.Conv2d(channels, channels, 1)
+        self.join = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.join(torch.cat([self.left(x), self.right(x)], 1))
+
+
+def test_what_was_concatenated_is_still_the_branch() -> None:
+    found = find_sites(Net(nn.Sequential(Joined(8), Joined(8))), 16)
+    assert paths(found, "branch") == ["body.0.join", "body.1.join"]
