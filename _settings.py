@@ -21,6 +21,10 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise _sentence(type(self), error) from None
 
+    # without this mark pydantic would call __init__ for nested models, too, and their errors would
+    # not know the path that led to them
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """From plain data, such as what a YAML file held."""
@@ -33,7 +37,9 @@ class Settings(BaseModel):
 
 def _sentence(model: type[BaseModel], error: ValidationError) -> UserError:
     first = error.errors()[0]
-    *parents, name = [part for part in first["loc"] if not str(part).startswith("function-")] or [""]
+    *parents, name = [part for part in first["loc"] if not str(part).startswith("function-")] or [
+        ""
+    ]
     path = ".".join(map(str, [*parents, name]))
     if first["type"] == "extra_forbidden":
         fields = sorted(_model_at(model, parents).model_fields)

@@ -16,10 +16,10 @@ from ._registry import Choice, register
     share=Choice("in", "out", default="in"),
 )
 class AttentionWeightConv2d(nn.Conv2d):
-    """Scale a convolution's kernel per image, by a gate computed from its input (2021).
+    """Scale a convolution's kernel per image, by a gate computed from its input.
 
         A0 = adaptive average pool of x to the kernel's h x w          [N, C1, h, w]
-        A1 = relu(BN(pw1(A0)))                                          C1 -> max(1, C1 // r), no bias
+        A1 = relu(BN(pw1(A0)))                                          -> max(1, C1 // r), no bias
         A2 = sigmoid(BN(pw2(A1)))                                       -> C2, no bias
         K' = K + A * K,  A = A2 for all input channels of the kernel    [N, C2, C1 / groups, h, w]
         y  = the convolution of each image with its own K'
@@ -57,25 +57,23 @@ class AttentionWeightConv2d(nn.Conv2d):
             conv.groups,
             bias=conv.bias is not None,
             padding_mode=conv.padding_mode,
-            device=conv.weight.device,
-            dtype=conv.weight.dtype,
         )
-        self.weight, self.bias = conv.weight, conv.bias
         self.share = share
         middle = max(1, conv.in_channels // reduction)
         gates = conv.out_channels if share == "in" else conv.in_channels // conv.groups
-        like = {"device": conv.weight.device, "dtype": conv.weight.dtype}
-        self.reduce = nn.Conv2d(conv.in_channels, middle, 1, bias=False, **like)
-        self.reduce_norm = nn.BatchNorm2d(middle, **like)
-        self.expand = nn.Conv2d(middle, gates, 1, bias=False, **like)
-        self.expand_norm = nn.BatchNorm2d(gates, **like)
+        self.reduce = nn.Conv2d(conv.in_channels, middle, 1, bias=False)
+        self.reduce_norm = nn.BatchNorm2d(middle)
+        self.expand = nn.Conv2d(middle, gates, 1, bias=False)
+        self.expand_norm = nn.BatchNorm2d(gates)
+        self.to(conv.weight.device, conv.weight.dtype)
+        self.weight, self.bias = conv.weight, conv.bias
         self.offset = 0.5 if identity_init else 0.0
         if identity_init:
             nn.init.zeros_(self.expand_norm.weight)
 
     def gate(self, x_NCHW: Tensor) -> Tensor:
         """A of each image: (N, C2, 1, h, w), or (N, 1, C1 / groups, h, w) with ``share="out"``."""
-        pooled_NChw = F.adaptive_avg_pool2d(x_NCHW, self.weight.shape[2:])
+        pooled_NChw = F.adaptive_avg_pool2d(x_NCHW, (self.weight.shape[2], self.weight.shape[3]))
         hidden_Nmhw = self.reduce_norm(self.reduce(pooled_NChw)).relu()
         gate_NGhw = torch.sigmoid(self.expand_norm(self.expand(hidden_Nmhw))) - self.offset
         return gate_NGhw.unsqueeze(2 if self.share == "in" else 1)

@@ -117,7 +117,9 @@ class RectangularAttention(nn.Module):
         cos, sin = theta.cos(), theta.sin()
         turn_N22 = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
 
-        back_N22 = turn_N22.transpose(1, 2) / scale[:, None, None]  # from a warped point to its source
+        back_N22 = (
+            turn_N22.transpose(1, 2) / scale[:, None, None]
+        )  # from a warped point to its source
         frame = torch.tensor([1.0, aspect], device=theta.device, dtype=theta.dtype)
         linear_N22 = back_N22 * frame / frame[:, None]  # in grid_sample's units, 1 at each border
         offset_N21 = -(back_N22 @ shift_N2[:, :, None]) / frame[:, None]
@@ -152,7 +154,9 @@ class _PooledHead(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Rectangle:
         thin = self.norm(self.project(x_NCHW)).relu()
-        return self._rectangle(self.predict(F.adaptive_avg_pool2d(thin, self.grid).flatten(1)), x_NCHW)
+        return self._rectangle(
+            self.predict(F.adaptive_avg_pool2d(thin, self.grid).flatten(1)), x_NCHW
+        )
 
     def start(self, x_NCHW: Tensor) -> Rectangle:
         """The rectangle of a new head."""
@@ -164,7 +168,9 @@ class _PooledHead(nn.Module):
         height, width = x_NCHW.shape[2:]
         aspect = t_N5.new_tensor([1.0, height / width])
         half_N2 = R_MIN + (R_MAX - R_MIN) * torch.sigmoid(t_N5[:, 2:4])
-        return Rectangle(torch.tanh(t_N5[:, :2]) * aspect, half_N2, (pi / 2) * torch.tanh(t_N5[:, 4]))
+        return Rectangle(
+            torch.tanh(t_N5[:, :2]) * aspect, half_N2, (pi / 2) * torch.tanh(t_N5[:, 4])
+        )
 
 
 class _MomentsHead(nn.Module):

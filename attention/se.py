@@ -15,7 +15,8 @@ from ._registry import Choice, register
 class SqueezeExcitation(nn.Module):
     """Gate each channel by a small network over all pooled channels (Hu et al., CVPR 2018).
 
-        y = x * sigmoid(W2 relu(W1 mean(x) + b1) + b2),   W1: C -> m,  W2: m -> C,  m = max(1, C // r)
+        y = x * sigmoid(W2 relu(W1 mean(x) + b1) + b2)
+        W1: C -> m,  W2: m -> C,  m = max(1, C // r)
 
     Shapes
         in   x_NCHW, any H and W of at least 1

@@ -21,7 +21,7 @@ class SqueezeTransformAttention(nn.Module):
         GT(v), per node i and head h, over the neighbours j of i (no self-loop, no bias):
             q, k, v' = v Wq, v Wk, v Wv       each 1 x d, d = 8, split into heads of d_h = d / heads
             y_i = concat_h(sum_j softmax_j(q_i . k_j / sqrt(d_h)) v'_j) Wo           d x 1
-        c  = mean of x over H, W;         x1 = x  * sigmoid(GT(c)),  on a ring: i and i-reach..i+reach
+        c  = mean of x over H, W;         x1 = x  * sigmoid(GT(c)),  on a ring, both ways to reach
         z  = mean of x1 over C, average-pooled to grid x grid;
                                           y  = x1 * nearest-upsampled sigmoid(GT(z)),  4 neighbours
 
@@ -96,7 +96,8 @@ class _GraphAttention(nn.Module):
             scores_Nhki = scores_Nhki.masked_fill(~exists_ki, float("-inf"))
         weights_Nhki = scores_Nhki.softmax(2)
         mixed_Nhi = (weights_Nhki * v_Nki[:, None]).sum(2)
-        return (mixed_Nhi * value_h[:, None]).sum(1)
+        y_Ni: Tensor = (mixed_Nhi * value_h[:, None]).sum(1)
+        return y_Ni
 
 
 def _four_neighbours(nodes_Npp: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from ..errors import BadValue, UnknownName
 from ..search.records import Study
 from ..search.store import front_trials, open_database, studies
-from .assets import Assets, Page, render, templates
+from .assets import Page, render, shipped, templates
 from .axes import Axis, axis_called, fitting_axis
 from .guard import HEADERS, Guard, SecurityHeaders, Token, clean_address
 from .pages import Drawer, ErrorPage, FrontPage, LoginPage, StudiesPage, StudyCard
@@ -85,7 +85,7 @@ class Site:
     def __init__(self, engine: Engine, token: Token | None) -> None:
         self.engine, self.token = engine, token
         self.version = version("foveate")
-        self.assets = Assets()
+        self.assets = shipped()
         self.env = templates(self.assets)
 
     def routes(self) -> list[Route]:
@@ -241,10 +241,10 @@ class Site:
 def find(session: Session, request: Request) -> Study:
     """The study that the address names, or 404."""
     id = whole(request.path_params["id"], "a study", 404)
-    for study in studies(session):
-        if study.id == id:
-            return study
-    raise HTTPException(404, f"there is no study {id} in this database")
+    study = study_numbered(session, id)
+    if study is None:
+        raise HTTPException(404, f"there is no study {id} in this database")
+    return study
 
 
 def axis_of(request: Request, session: Session, study: Study) -> Axis:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import mimetypes
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -11,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from . import numbers
 
-__all__ = ["Asset", "Assets", "Page", "render", "templates"]
+__all__ = ["Asset", "Assets", "Page", "render", "shipped", "templates"]
 
 HERE = Path(__file__).parent
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
@@ -32,7 +33,7 @@ class Assets:
     One hash for all, as the modules import each other by relative addresses.
     """
 
-    def __init__(self, folder: Path = HERE / "static") -> None:
+    def __init__(self, folder: Path) -> None:
         self.files: dict[str, Asset] = {}
         digest = hashlib.sha256()
         for path in sorted(folder.iterdir()):
@@ -47,6 +48,12 @@ class Assets:
         """Where the file ``name`` is served; ``KeyError`` if there is none."""
         assert self.files[name]
         return f"/static/{self.hash}/{name}"
+
+
+@cache
+def shipped() -> Assets:
+    """The files of this package."""
+    return Assets(HERE / "static")
 
 
 class Page(Protocol):

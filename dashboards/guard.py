@@ -56,9 +56,9 @@ class Token:
         self.secret = secret.encode()
         self.cookie = hmac.new(self.secret, b"foveate dashboard", hashlib.sha256).hexdigest()
 
-    def is_said(self, said: str) -> bool:
+    def is_said(self, said: bytes) -> bool:
         """Whether ``said`` is the token."""
-        return hmac.compare_digest(said.encode("utf-8", "surrogateescape"), self.secret)
+        return hmac.compare_digest(said, self.secret)
 
     def is_known(self, request: Request) -> bool:
         """Whether ``request`` carries the cookie."""
@@ -81,8 +81,8 @@ class Token:
             body += chunk
             if len(body) > LONGEST_FORM:
                 return False, "/"
-        form = parse_qs(body.decode("utf-8", "replace"))
-        known = self.is_said(form.get("token", [""])[0])
+        form = parse_qs(body.decode("utf-8", "replace"), errors="replace")
+        known = self.is_said(form.get("token", [""])[0].encode())
         if not known:
             await asyncio.sleep(PENALTY)
         return known, local_path(form.get("to", ["/"])[0])
@@ -115,11 +115,14 @@ class Guard:
             return refused
         if self.token is None or path.startswith(OPEN):
             return None
-        said = _bearer(request.headers) or request.query_params.get("token")
+        in_address = request.query_params.get("token")
+        said = _bearer(request.headers)
+        if said is None and in_address is not None:
+            said = in_address.encode("utf-8", "replace")
         if said is not None and not self.token.is_said(said):
             await asyncio.sleep(PENALTY)
             return self._unknown(request, "that is not the token")
-        if "token" in request.query_params and said == request.query_params["token"]:
+        if said is not None and in_address is not None:
             return self.token.let_in(request, clean_address(request))
         if said is not None or self.token.is_known(request):
             return None
@@ -144,6 +147,7 @@ def local_path(path: str) -> str:
     return path if stays and "\\" not in path else "/"
 
 
-def _bearer(headers: Headers) -> str | None:
+def _bearer(headers: Headers) -> bytes | None:
     scheme, _, said = headers.get("authorization", "").partition(" ")
-    return said.strip() if scheme.lower() == "bearer" else None
+    # Starlette reads headers as latin-1; this is what was sent
+    return said.strip().encode("latin-1") if scheme.lower() == "bearer" else None

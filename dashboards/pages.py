@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Self
 from sqlalchemy.orm import Session
 
 from ..search.front import knee
-from ..search.records import Study, Trial, now
+from ..search.records import FrontStep, Study, Trial, now
 from ..search.store import (
     LEASE,
+    baselines,
     changed_since,
     counts,
     find_trial,
@@ -43,6 +44,7 @@ class StudyCard:
     best: float | None = field(metadata={"help": "best validation share of a fully trained trial"})
     front: int = field(metadata={"help": "trials on the front"})
     hypervolume: float | None = field(metadata={"help": "share of the reference box, 0 to 1"})
+    flat: int = field(metadata={"help": "fully trained trials since the hypervolume rose"})
     bare_gflops: float = field(metadata={"help": "of the bare backbone"})
     alive: bool = field(metadata={"help": "whether a driver gave a sign of life lately"})
     created: datetime = field(metadata={"help": "when the study was made, UTC"})
@@ -67,6 +69,7 @@ class StudyCard:
             best=max((t.accuracy or 0.0 for t in on_front), default=None),
             front=len(on_front),
             hypervolume=steps[-1].hypervolume if steps else None,
+            flat=flat_for(steps),
             bare_gflops=study.bare_gflops,
             alive=study.driver_beat is not None and now() - study.driver_beat < LEASE,
             created=study.created,
@@ -185,7 +188,6 @@ class FrontPage:
     best: TrialRow | None = field(metadata={"help": "the most accurate fully trained trial"})
     thrifty: TrialRow | None = field(metadata={"help": "the most accurate within the budget"})
     budget: float = field(metadata={"help": "of thrifty: percent of GFLOPs over the bare backbone"})
-    flat: int = field(metadata={"help": "fully trained trials since the hypervolume rose"})
     drawer: Drawer | None = field(metadata={"help": "the trial asked for, or the front's knee"})
     chosen: int | None = field(metadata={"help": "number of the trial asked for"})
     now: datetime = field(metadata={"help": "the present, UTC"})
@@ -218,7 +220,6 @@ class FrontPage:
             best=rows(recorded[-1:])[0] if recorded else None,
             thrifty=rows(cheap[-1:])[0] if cheap else None,
             budget=BUDGET,
-            flat=flat_for(session, study),
             drawer=None if shown is None else Drawer.of(shown, study, bare, title),
             chosen=chosen,
             now=now(),
@@ -272,16 +273,10 @@ def last_change(session: Session, study: Study) -> datetime:
     return max(times)
 
 
-def flat_for(session: Session, study: Study) -> int:
+def flat_for(steps: Sequence[FrontStep]) -> int:
     """How many trials were fully trained since the hypervolume last rose."""
-    steps = front_steps(session, study)
     last = steps[-1] if steps else None
     return sum(last is not None and step.hypervolume >= last.hypervolume for step in steps[:-1])
-
-
-def baselines(session: Session, study: Study) -> list[Trial]:
-    """The bare backbone and the modules everywhere, by number."""
-    return [trial for trial in trials(session, study) if trial.is_baseline]
 
 
 def bare_of(some: Sequence[Trial]) -> Trial | None:
@@ -309,13 +304,13 @@ def pick(
     if not on_front:
         return None, ""
     at = knee([(trial.accuracy or 0.0, axis.of(trial, study)) for trial in on_front])
-    return on_front[at], "the front's knee" if len(on_front) > 2 else standing(on_front[at])
+    return on_front[at], "the front's knee" if len(on_front) > 2 else "on the front"
 
 
 def standing(trial: Trial) -> str:
     """Where ``trial`` stands, in two or three words."""
     if trial.on_front:
-        return "on the front"
+        return "on the GFLOPs front"
     return "dominated" if trial.state == "complete" else trial.state
 
 

@@ -1,5 +1,6 @@
 """The driver: Ray Tune between the ledger and the workers, with no decision of its own."""
 
+import logging
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from ray.tune.search import Searcher
 
 from ..errors import BadValue
 from ..workers.trainable import CandidateTrainer
-from .ledger import Job, Ledger, LostLease
+from .ledger import Job, Ledger, LostLeaseError
 from .spec import SearchSpec
 
 __all__ = ["Event", "Outcome", "drive"]
@@ -84,7 +85,8 @@ class _Run:
             self.fail(trial_id, result["failed"])
             return False
         epoch = {
-            name: result[f"epoch/{name}"] for name in ("number", "train_loss", "accuracy", "seconds")
+            name: result[f"epoch/{name}"]
+            for name in ("number", "train_loss", "accuracy", "seconds")
         }
         state = self.ledger.report(
             job.number, worker=result["worker"], device=result["device"], epoch=epoch
@@ -141,7 +143,7 @@ def drive(ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None]) -> O
         )
         try:
             tuner.fit()
-        except LostLease as error:
+        except LostLeaseError as error:
             raise BadValue(str(error)) from None
     return run.outcome()
 
@@ -155,14 +157,14 @@ class _Local:
         return {}
 
 
-class _Proposals(_Local, Searcher):  # type: ignore[misc]
+class _Proposals(_Local, Searcher):
     """Asks the ledger whenever Ray Tune has room for a trial."""
 
     def __init__(self, run: _Run) -> None:
         super().__init__()
         self.run = run
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> Any:  # a configuration, or FINISHED
         return self.run.start(trial_id)
 
     def on_trial_complete(
@@ -178,11 +180,11 @@ class _Proposals(_Local, Searcher):  # type: ignore[misc]
         """Nothing: a new driver reads the study."""
 
 
-class _Verdicts(_Local, FIFOScheduler):  # type: ignore[misc]
+class _Verdicts(_Local, FIFOScheduler):
     """Records each report and stops a trial when the ledger says so."""
 
     def __init__(self, run: _Run) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.run = run
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
@@ -190,7 +192,7 @@ class _Verdicts(_Local, FIFOScheduler):  # type: ignore[misc]
         return str(self.CONTINUE if goes_on else self.STOP)
 
 
-class _End(_Local, tune.Stopper):  # type: ignore[misc]
+class _End(_Local, tune.Stopper):
     """Ends the run when the time is up or the user says so."""
 
     def __init__(self, run: _Run) -> None:
@@ -213,7 +215,7 @@ def _ray(spec: SearchSpec) -> Iterator[int]:
         cpus = spec.workers * spec.resources.threads
         options = {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
-        ray.init(log_to_driver=False, logging_level="error", **options)
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, ValueError) as error:
         where = spec.resources.address
         raise BadValue(f"there is no Ray cluster at {where!r}: {error}") from None
@@ -241,7 +243,9 @@ def _interrupts(run: _Run) -> Iterator[None]:
             raise KeyboardInterrupt
         run.interrupted = True
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:

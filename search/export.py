@@ -3,7 +3,6 @@
 import ast
 import json
 import shutil
-from dataclasses import dataclass
 from importlib import import_module, resources
 from inspect import getsource
 from pathlib import Path
@@ -15,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from .. import attention
 from ..errors import BadValue
-from ..spaces import cifar, plug
+from ..spaces import cifar
 from ..spaces.backbones import source_of
 from ..spaces.placement import Placement, draw
+from ..spaces.plug import attach
 from . import front, store
 from .records import Study, Trial
 from .spec import SearchSpec
@@ -105,7 +105,7 @@ def model_source(study: Study, trial: Trial, spec: SearchSpec, placement: Placem
         backbone = (
             f"torchvision.models.{placement.backbone}(weights=None, num_classes=len(CLASSES))"
         )
-    attach = _joined([getsource(plug.attach)])[1]
+    attaching = _joined([getsource(attach)])[1]
     imports |= {
         "import json",
         "from pathlib import Path",
@@ -122,7 +122,7 @@ def model_source(study: Study, trial: Trial, spec: SearchSpec, placement: Placem
         size=study.images["size"],
         mean=study.images["mean"],
         std=study.images["std"],
-        modules="\n\n\n".join([*bodies, *attach]),
+        modules="\n\n\n".join([*bodies, *attaching]),
         backbone=backbone,
         placing=indent("\n".join(_placing(placement, study, spec)) or "pass", "    "),
     )
@@ -131,7 +131,9 @@ def model_source(study: Study, trial: Trial, spec: SearchSpec, placement: Placem
 def card(study: Study, trial: Trial, spec: SearchSpec, placement: Placement) -> str:
     """What a reader of the folder has to know."""
     extra = trial.gflops - study.bare_gflops
-    modules = "\n".join(f"- `{m.site}`: {m} ({attention.entry(m.name).paper})" for m in placement.modules)
+    modules = "\n".join(
+        f"- `{m.site}`: {m} ({attention.entry(m.name).paper})" for m in placement.modules
+    )
     template = resources.files(__package__).joinpath("card.md.template").read_text("utf-8")
     return Template(template).substitute(
         title=f"{placement.backbone}, trial {trial.number} of {study.name}",

@@ -69,7 +69,7 @@ def hypervolume(points: Sequence[Point], *, reference: Point) -> float:
 def knee(points: Sequence[Point]) -> int:
     """Index of the front's knee: the member farthest above the line between its two ends.
 
-    Both objectives are scaled to the front's own range; on a front of one or two members it is
+    Both objectives are scaled to the front's own range. Where nothing lies above that line it is
     the most accurate.
 
     Raises
@@ -85,4 +85,4 @@ def knee(points: Sequence[Point]) -> int:
     def above(i: int) -> float:
         return (points[i][0] - low) / (high - low) - (points[i][1] - cheap) / (dear - cheap)
 
-    return max(members, key=above)
+    return max(members, key=lambda i: (above(i), points[i][0]))

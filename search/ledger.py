@@ -27,7 +27,6 @@ from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from ..errors import BadValue, UnknownName
@@ -41,7 +40,7 @@ from .records import Study, Trial
 from .spec import Sampler, SearchSpec
 from .stopping import decide, rungs
 
-__all__ = ["Job", "Ledger", "LostLease"]
+__all__ = ["Job", "Ledger", "LostLeaseError"]
 
 STATES = {
     "waiting": TrialState.WAITING,
@@ -54,7 +53,7 @@ BEAT = 5.0  # seconds between signs of life
 ATTEMPTS = 25  # proposals of the sampler that may be old before chance takes over
 
 
-class LostLease(RuntimeError):
+class LostLeaseError(RuntimeError):
     """Another driver took the study over."""
 
 
@@ -84,7 +83,8 @@ class Ledger:
         url = store.url_of(storage)
         if not re.fullmatch(r"[\w.+= -]{1,100}", name) or name.startswith("."):
             raise BadValue(
-                f"a study's name has 1 to 100 letters, digits, spaces and any of _.+=-, got {name!r}"
+                "a study's name has 1 to 100 letters, digits, spaces and any of _.+=-, "
+                f"got {name!r}"
             )
         self.engine = store.open_database(storage, create=True)
         self._rungs = rungs(spec.stopping, spec.recipe.epochs)
@@ -153,7 +153,8 @@ class Ledger:
     def _propose(self) -> Placement | None:
         """A placement that this study has not seen; ``None`` if there is no other."""
         number = len(self._optuna.get_trials(deepcopy=False))
-        for attempt in range(ATTEMPTS):
+        attempts = ATTEMPTS if number >= self.spec.sampler.startup else 0
+        for attempt in range(attempts):
             sampler = _sampler(self.spec.sampler, [self.spec.seed, number, attempt])
             proposed = self.space.suggest(_Asking(self._optuna, sampler, number))
             if not self._is_known(proposed):
@@ -171,7 +172,7 @@ class Ledger:
             return store.find_key(session, study, placement.key) is not None
 
     def _create(self, placement: Placement, origin: str) -> int:
-        """A waiting trial, in Optuna's tables with all its parameters in one transaction, in ours."""
+        """A waiting trial: in Optuna's tables, with its parameters in one transaction; in ours."""
         priced = cost(placement, self.space.image_size, self.classes)
         chosen = self.space.parameters(placement) or {}
         frozen = optuna.trial.create_trial(
@@ -343,7 +344,7 @@ class Ledger:
 
     def _hold(self) -> None:
         if self._lost.is_set():
-            raise LostLease(f"another driver took over study {self.name!r}")
+            raise LostLeaseError(f"another driver took over study {self.name!r}")
 
     def _mend(self) -> None:
         """Bring both sides in step after a driver that died anywhere."""
@@ -389,7 +390,7 @@ class Ledger:
 
 
 class _Asking:
-    """Asks a sampler for a trial that is not in the storage yet, so that nothing is half written."""
+    """Asks a sampler for a trial that is not in the storage yet: nothing is half written."""
 
     def __init__(self, study: optuna.Study, sampler: BaseSampler, number: int) -> None:
         self.study, self.sampler = study, sampler
@@ -434,7 +435,7 @@ def _sampler(settings: Sampler, seed: list[int]) -> BaseSampler:
         return RandomSampler(seed=number)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(seed=number, n_startup_trials=settings.startup, constant_liar=True)
+        return TPESampler(seed=number, n_startup_trials=4, constant_liar=True)
 
 
 def _optuna_study(url: str, name: str) -> optuna.Study:

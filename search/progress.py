@@ -59,22 +59,27 @@ class Progress:
         if event.state == "running":
             share = f"{100 * event.epoch['accuracy']:.2f} %" if event.epoch else "starts"
             at = event.epoch["number"] if event.epoch else job.recorded
-            self.running[number] = f"epoch {at:>2} of {self.epochs}  {share:>8}  {self._what(event)}"
+            self.running[number] = (
+                f"epoch {at:>2} of {self.epochs}  {share:>8}  {self._what(event)}"
+            )
             return
         self.running.pop(number, None)
         self.ended += 1
-        share = event.epoch["accuracy"] if event.epoch else None
-        if event.state == "complete" and share is not None:
-            self.scores[number] = (share, job.gflops)
-            if job.origin == "bare":
-                self.bare = share
-        shown = "" if share is None else f"{100 * share:6.2f} %"
+        shown = ""
+        if event.epoch:
+            reached: float = event.epoch["accuracy"]
+            shown = f"{100 * reached:6.2f} %"
+            if event.state == "complete":
+                self.scores[number] = (reached, job.gflops)
+                self.bare = reached if job.origin == "bare" else self.bare
         about = f"{event.state:<8} {shown:>8}  {job.gflops:.4g} GFLOPs  {self._what(event)}"
         if event.reason:
             about += f"  ({event.reason})"
         self.console.print(
             f"{monotonic() - self.began:5.0f} s  trial {number:>3}  {about}",
-            highlight=False, markup=False, soft_wrap=True,
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
 
     def _what(self, event: Event) -> str:
@@ -94,7 +99,11 @@ class Progress:
         count = {s: sum(v == s for v in self.states.values()) for s in set(self.states.values())}
         done = sum(count.get(state, 0) for state in ("complete", "stopped", "failed"))
         parts = [f"{done} of {self.total} trials", f"{len(self.running)} running"]
-        parts += [f"{count[s]} {name}" for s, name in (("stopped", "stopped early"), ("failed", "failed")) if s in count]
+        parts += [
+            f"{count[s]} {name}"
+            for s, name in (("stopped", "stopped early"), ("failed", "failed"))
+            if s in count
+        ]
         if self.scores:
             best = max(share for share, _ in self.scores.values())
             over = "" if self.bare is None else f" ({100 * (best - self.bare):+.2f} over bare)"

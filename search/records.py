@@ -6,7 +6,7 @@ pages and commands read thousands of trials in milliseconds.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from sqlalchemy import (
@@ -36,7 +36,11 @@ def now() -> datetime:
 class Base(DeclarativeBase):
     """All of our tables."""
 
-    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, float: Float(53)}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        float: Float(53),
+    }
 
 
 class Schema(Base):
@@ -57,7 +61,9 @@ class Study(Base):
     name: Mapped[str] = mapped_column(String(200), unique=True)  # also of the Optuna study
     spec: Mapped[dict[str, Any]]  # SearchSpec.to_dict()
     sites: Mapped[list[Any]]  # of the backbone: Site.to_dict()
-    images: Mapped[dict[str, Any]]  # size in pixels; mean and std per channel; how many of each split
+    images: Mapped[dict[str, Any]] = mapped_column(
+        default=dict
+    )  # size in pixels; mean and std per channel; how many of each split
     classes: Mapped[list[Any]]  # names of the labels
     space_size: Mapped[str] = mapped_column(String(100))  # an integer of any length
     reference_gflops: Mapped[float]  # of the dearest placement: the hypervolume's reference

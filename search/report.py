@@ -1,4 +1,4 @@
-"""What a study came to: the front and the baselines beside it, as rows, table, CSV, JSON, picture."""
+"""What a study came to: the front, the baselines beside it; as table, CSV, JSON, picture."""
 
 import csv
 import json
@@ -112,11 +112,17 @@ def picture(session: Session, study: Study, path: Path) -> Path:
     axes.scatter(*at(stopped), s=22, facecolors="none", edgecolors="#9aa8b6", label="stopped early")
     axes.scatter(*at(plain), s=26, color="#56b4e9", label="candidates")
     axes.scatter(
-        *at(t for t in complete if t.is_baseline), s=34, color="#e69f00", marker="s",
+        *at(t for t in complete if t.is_baseline),
+        s=34,
+        color="#e69f00",
+        marker="s",
         label="one module everywhere",
     )
     axes.scatter(
-        *at(t for t in complete if t.origin == "bare"), s=80, color="#d55e00", marker="D",
+        *at(t for t in complete if t.origin == "bare"),
+        s=80,
+        color="#d55e00",
+        marker="D",
         label="bare backbone",
     )
     cost, share = at(store.front_trials(session, study))

@@ -19,10 +19,13 @@ __all__ = ["Resources", "Sampler", "SearchSpec", "seconds_of"]
 
 
 class Sampler(Settings):
-    """What proposes candidates, once the baselines are out."""
+    """What proposes candidates, once the baselines are out.
+
+    Until ``startup`` trials there are, they are drawn at random over the whole range of costs.
+    """
 
     name: Literal["tpe", "random"] = "tpe"
-    startup: int = Field(14, ge=1)  # trials, baselines included, before it learns from them
+    startup: int = Field(14, ge=0)  # trials, baselines included
 
 
 class Resources(Settings):

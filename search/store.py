@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event, func, inspect, select, update
 from sqlalchemy.engine import URL, make_url
@@ -21,6 +22,7 @@ from .records import SCHEMA, STATES, Base, Epoch, FrontStep, Schema, Study, Tria
 
 __all__ = [
     "add_trial",
+    "baselines",
     "changed_since",
     "counts",
     "find_study",
@@ -31,6 +33,7 @@ __all__ = [
     "open_database",
     "record_epoch",
     "studies",
+    "study_numbered",
     "trials",
     "url_of",
 ]
@@ -87,7 +90,7 @@ def _sqlite(url: URL, *, create: bool, read_only: bool) -> Engine:
     if not path.parent.is_dir():
         raise BadValue(f"the folder of the database {str(path)!r} does not exist")
     if read_only:
-        url = url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
+        url = url.set(database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
     engine = create_engine(url, connect_args={"timeout": 60, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -110,9 +113,7 @@ def _postgresql(url: URL, *, read_only: bool) -> Engine:
     try:
         import psycopg  # noqa: F401  # only to say what is missing
     except ImportError:
-        raise BadValue(
-            "PostgreSQL needs its driver: pip install 'foveate[postgresql]'"
-        ) from None
+        raise BadValue("PostgreSQL needs its driver: pip install 'foveate[postgresql]'") from None
     return create_engine(
         url, pool_size=2, max_overflow=1, execution_options={"postgresql_readonly": read_only}
     )
@@ -156,9 +157,7 @@ def trials(session: Session, study: Study, *states: str) -> list[Trial]:
 
 def find_trial(session: Session, study: Study, number: int) -> Trial:
     """Trial ``number`` of ``study``; ``UnknownName`` if there is none."""
-    found = session.scalar(
-        select(Trial).where(Trial.study_id == study.id, Trial.number == number)
-    )
+    found = session.scalar(select(Trial).where(Trial.study_id == study.id, Trial.number == number))
     if found is None:
         last = session.scalar(select(func.max(Trial.number)).where(Trial.study_id == study.id))
         there = "no trials yet" if last is None else f"trials 0 to {last}"
@@ -182,7 +181,18 @@ def counts(session: Session, study: Study) -> dict[str, int]:
     found = session.execute(
         select(Trial.state, func.count()).where(Trial.study_id == study.id).group_by(Trial.state)
     )
-    return dict.fromkeys(STATES, 0) | {state: count for state, count in found}
+    return dict.fromkeys(STATES, 0) | dict(found.tuples().all())
+
+
+def study_numbered(session: Session, study_id: int) -> Study | None:
+    """The study of this id, as addresses have it."""
+    return session.get(Study, study_id)
+
+
+def baselines(session: Session, study: Study) -> list[Trial]:
+    """The bare backbone and the modules everywhere, by number."""
+    wanted = select(Trial).where(Trial.study_id == study.id, Trial.origin != "sampler")
+    return list(session.scalars(wanted.order_by(Trial.number)))
 
 
 def front_trials(session: Session, study: Study) -> list[Trial]:
@@ -320,9 +330,7 @@ LEASE = timedelta(seconds=30)  # a driver that gave no sign of life for so long 
 
 def take_lease(session: Session, study: Study, driver: str, host: str, pid: int) -> bool:
     """Make ``driver`` the study's one driver; ``False`` if another is alive."""
-    free = (
-        (Study.driver.is_(None)) | (Study.driver == driver) | (Study.driver_beat < now() - LEASE)
-    )
+    free = (Study.driver.is_(None)) | (Study.driver == driver) | (Study.driver_beat < now() - LEASE)
     taken = update(Study).where(Study.id == study.id, free)
     values = {"driver": driver, "driver_host": host, "driver_pid": pid, "driver_beat": now()}
     return bool(session.execute(taken.values(values)).rowcount)  # type: ignore[attr-defined]

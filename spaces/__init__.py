@@ -40,7 +40,6 @@ __getattr__ = lazy(
         "Site": ".site",
         "Space": ".space",
         "SpaceSettings": ".space",
-        "Space": ".space",
         "backbone": ".backbones",
         "backbones": ".backbones",
         "build": ".plug",

@@ -40,9 +40,7 @@ def source_of(name: str) -> str:
 
 def _factory(name: str) -> Callable[[int], nn.Module]:
     if name in _TORCHVISION:
-        return lambda classes: torchvision.models.get_model(
-            name, weights=None, num_classes=classes
-        )
+        return lambda classes: torchvision.models.get_model(name, weights=None, num_classes=classes)
     if name in _CIFAR:
         return lambda classes: CifarResNet(int(name.removeprefix("resnet")), classes)
     raise unknown("backbone", name, backbones())

@@ -99,33 +99,17 @@ def _added(name: str, hyperparameters: tuple[tuple[str, Any], ...], site: Site) 
             gate = entry.build(channels, (height, width), **chosen)
         return count(gate, 1, *site.shape)
     with torch.device("meta"):
-        conv = _like(site)
+        assert site.conv is not None
+        conv = site.conv.build()
         bare = count(conv, 1, *site.input_shape)
         return count(entry.wrap(conv, site.input_shape[1:], **chosen), 1, *site.input_shape) - bare
-
-
-def _like(site: Site) -> nn.Conv2d:
-    """A convolution of the shape of the one at ``site``."""
-    assert site.conv is not None
-    (outputs, per_group, *kernel), stride, padding, dilation, bias = site.conv
-    groups = site.input_shape[0] // per_group
-    return nn.Conv2d(
-        site.input_shape[0],
-        outputs,
-        (kernel[0], kernel[1]),
-        stride,
-        padding,
-        dilation,
-        groups,
-        bias=bias,
-    )
 
 
 class _Counter(TorchDispatchMode):
     """Adds up the operations of everything that runs inside it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.macs = self.operations = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -37,10 +37,8 @@ def plug(model: nn.Module, placement: Placement, *, identity_init: bool = False)
             wrapped = entry.wrap(conv, size, identity_init=identity_init, **chosen)
             model.set_submodule(module.site, wrapped)
         else:
-            channels, *size = site.shape
-            gate = entry.build(
-                channels, (size[0], size[1]), identity_init=identity_init, **chosen
-            )
+            channels, height, width = site.shape
+            gate = entry.build(channels, (height, width), identity_init=identity_init, **chosen)
             attach(model.get_submodule(module.site), gate)
     return model
 

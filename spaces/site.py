@@ -14,8 +14,52 @@ from .backbones import backbone
 
 __all__ = ["KINDS", "Site", "find_sites", "sites"]
 
-Conv = tuple[tuple[int, ...], tuple[int, ...], Any, tuple[int, ...], bool]
 KINDS = ("stem", "conv", "branch", "block", "stage")
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """What a convolution of the same shape is made of."""
+
+    inputs: int
+    outputs: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int] | str
+    dilation: tuple[int, int]
+    groups: int
+    bias: bool
+
+    @classmethod
+    def of(cls, conv: nn.Conv2d) -> "Conv":
+        """The shape of ``conv``."""
+
+        def pair(values: Any) -> tuple[int, int]:
+            return (values[0], values[1])
+
+        return cls(
+            conv.in_channels,
+            conv.out_channels,
+            pair(conv.kernel_size),
+            pair(conv.stride),
+            conv.padding if isinstance(conv.padding, str) else pair(conv.padding),
+            pair(conv.dilation),
+            conv.groups,
+            conv.bias is not None,
+        )
+
+    def build(self) -> nn.Conv2d:
+        """A new convolution of this shape."""
+        return nn.Conv2d(
+            self.inputs,
+            self.outputs,
+            self.kernel,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+            self.bias,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +72,7 @@ class Site:
     block: str  # path of the block that it belongs to; "" outside of blocks
     shape: tuple[int, int, int]  # (C, H, W) of the module's output
     input_shape: tuple[int, int, int]  # (C, H, W) of its input
-    conv: Conv | None = None  # of a convolution: what a copy of it takes
+    conv: Conv | None = None  # of a site that is a convolution
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -63,10 +107,7 @@ def find_sites(model: nn.Module, image_size: int) -> list[Site]:
     def site(path: str, kind: str, stage: int, block: str) -> None:
         shape, input_shape = watched.shapes[path]
         module = model.get_submodule(path)
-        conv: Conv | None = None
-        if isinstance(module, nn.Conv2d):
-            weight, bias = tuple(module.weight.shape), module.bias is not None
-            conv = (weight, module.stride, module.padding, module.dilation, bias)
+        conv = Conv.of(module) if isinstance(module, nn.Conv2d) else None
         found.append(Site(path, kind, stage, block, shape, input_shape, conv))
 
     stem = watched.source.get(blocks[0].block)
@@ -133,7 +174,7 @@ def _watch(model: nn.Module, image_size: int) -> _Watched:
         """Follows how many convolutions lie behind each tensor, and notes additions of maps."""
 
         def __init__(self) -> None:
-            super().__init__()
+            super().__init__()  # type: ignore[no-untyped-call]
             self.depth: dict[int, int] = {}
 
         def __torch_dispatch__(

@@ -116,9 +116,13 @@ class Space:
             return None
         return follower.chosen if again == placement else None
 
-    def sample(self, rng: Random) -> Placement:
-        """A placement with each choice drawn evenly."""
-        return self.suggest(_Dice(rng))
+    def sample(self, rng: Random, *, density: float | None = None) -> Placement:
+        """A placement drawn at random, each site taken with a chance of ``density``.
+
+        Without ``density`` that chance is drawn first, evenly from 0 to 1, so that samples are
+        spread over the whole range of costs instead of lying around its middle.
+        """
+        return self.suggest(_Dice(rng, rng.random() if density is None else density))
 
     def baselines(self) -> dict[str, Placement]:
         """What a front has to be compared with, by origin.
@@ -162,8 +166,8 @@ class Space:
     def _variants(self, name: str) -> int:
         return len(_settings_of(name, fixed=self.settings.hyperparameters == "fixed"))
 
-    def _groups(self) -> list[list[Sequence[str]]]:
-        groups: list[tuple[set[str], list[Sequence[str]]]] = []
+    def _groups(self) -> list[list[tuple[str, ...]]]:
+        groups: list[tuple[set[str], list[tuple[str, ...]]]] = []
         for names in self.slots.values():
             joined, members = set(names), [names]
             for other in [g for g in groups if g[0] & joined]:
@@ -174,7 +178,7 @@ class Space:
         return [members for _, members in groups]
 
     @staticmethod
-    def _group_size(group: list[Sequence[str]], variants: Mapping[str, int]) -> int:
+    def _group_size(group: Sequence[Sequence[str]], variants: Mapping[str, int]) -> int:
         names = sorted({name for slot in group for name in slot})
         plain = [name for name in names if variants[name] == 1]  # these are always allowed
         others = [name for name in names if variants[name] != 1]
@@ -221,13 +225,18 @@ def _suggest_hyperparameters(trial: Chooser, name: str, prefix: str) -> dict[str
 
 
 class _Dice:
-    """Chooses evenly."""
+    """Takes a site with a given chance, and chooses evenly what comes there."""
 
-    def __init__(self, rng: Random) -> None:
-        self.rng = rng
+    def __init__(self, rng: Random, density: float) -> None:
+        self.rng, self.density = rng, density
 
     def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
-        return self.rng.choice(list(choices))
+        offered = list(choices)
+        if NOTHING in offered:
+            if self.rng.random() >= self.density:
+                return NOTHING
+            offered.remove(NOTHING)
+        return self.rng.choice(offered)
 
 
 class _Follower:

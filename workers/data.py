@@ -24,7 +24,9 @@ class Data(Settings):
 
     name: str = "cluttered-digits"
     root: str = "data"  # folder of downloaded sets
-    image_size: int | None = Field(None, ge=8, le=1024)  # pixels a side; None: the set's own, 224 of a folder
+    image_size: int | None = Field(
+        None, ge=8, le=1024
+    )  # pixels a side; None: the set's own, 224 of a folder
     validation: float = Field(0.2, gt=0, lt=1)  # share of the training images, where a set has none
     seed: int = Field(0, ge=0)  # of splitting and of generation
 
@@ -33,7 +35,7 @@ class Data(Settings):
     def _known_name(cls, name: str) -> str:
         kind, _, _ = name.partition(":")
         if kind not in DATASETS:
-            raise unknown("data set", name, [*DATASETS][:-1] + ["imagefolder:PATH"])
+            raise unknown("data set", name, [*[*DATASETS][:-1], "imagefolder:PATH"])
         return name
 
 
@@ -176,7 +178,9 @@ def load(data: Data) -> Images:
     pixels = torch.from_numpy(np.ascontiguousarray(parts.train.images)).double() / 255
     over = tuple(range(pixels.ndim)) if pixels.ndim == 3 else (0, 1, 2)
     mean, std = pixels.mean(over).expand(3), pixels.std(over).clamp(min=1e-3).expand(3)
-    mean, std = (share.mul(1e6).round().div(1e6).float() for share in (mean, std))  # as `about` says
+    mean, std = (
+        share.mul(1e6).round().div(1e6).float() for share in (mean, std)
+    )  # as `about` says
 
     def split(raw: _Raw) -> Split:
         images = torch.from_numpy(np.ascontiguousarray(raw.images))
@@ -203,7 +207,7 @@ def _resized(images: Tensor, size: int) -> Tensor:
 # ------------------------------------------------------------------------------------ the sets
 
 CANVAS = 16  # pixels a side; a scan has 8
-COPIES = 2  # canvases for each scan
+COPIES = (2, 4, 10)  # canvases for each scan, of train, validation and test
 FRAGMENTS, FRAGMENT = 4, 4  # pieces of other scans on a canvas, and their side in pixels
 
 
@@ -214,11 +218,11 @@ def _digits(data: Data, _: str) -> _Parts:
 
 def _cluttered_digits(data: Data, _: str) -> _Parts:
     """A digit at a random place among fragments of other digits of the same split."""
-    parts = [
-        _cluttered(scans, np.random.RandomState([data.seed, number]))
+    train, validation, test = (
+        _cluttered(scans, COPIES[number], np.random.RandomState([data.seed, number]))
         for number, scans in enumerate(_scans(data.seed))
-    ]
-    return _Parts(*parts, [str(digit) for digit in range(10)], may_flip=False)
+    )
+    return _Parts(train, validation, test, [str(digit) for digit in range(10)], may_flip=False)
 
 
 def _scans(seed: int) -> tuple[_Raw, _Raw, _Raw]:
@@ -232,15 +236,15 @@ def _scans(seed: int) -> tuple[_Raw, _Raw, _Raw]:
     return raw[order[:first]], raw[order[first:second]], raw[order[second:]]
 
 
-def _cluttered(scans: _Raw, rng: np.random.RandomState) -> _Raw:
-    canvases = np.zeros((COPIES * len(scans), CANVAS, CANVAS), np.uint8)
+def _cluttered(scans: _Raw, copies: int, rng: np.random.RandomState) -> _Raw:
+    canvases = np.zeros((copies * len(scans), CANVAS, CANVAS), np.uint8)
     for number, canvas in enumerate(canvases):
         for _ in range(FRAGMENTS):
             other = scans.images[rng.randint(len(scans))]
             top, left = rng.randint(8 - FRAGMENT + 1, size=2)
             _stamp(canvas, other[top : top + FRAGMENT, left : left + FRAGMENT], rng)
         _stamp(canvas, scans.images[number % len(scans)], rng)
-    return _Raw(canvases, np.tile(scans.labels, COPIES))
+    return _Raw(canvases, np.tile(scans.labels, copies))
 
 
 def _stamp(canvas: Array, piece: Array, rng: np.random.RandomState) -> None:

@@ -15,10 +15,10 @@ from torch.optim.lr_scheduler import OneCycleLR
 from .data import Images, Split
 from .recipe import Recipe
 
-__all__ = ["Diverged", "Epoch", "Training", "accuracy"]
+__all__ = ["DivergedError", "Epoch", "Training", "accuracy"]
 
 
-class Diverged(ArithmeticError):
+class DivergedError(ArithmeticError):
     """The loss is no longer a number."""
 
 
@@ -66,9 +66,7 @@ class Training:
         total, count = torch.zeros((), device=self.device), 0
         brings = [module for module in self.model.modules() if hasattr(module, "extra_loss")]
         self.model.train()
-        for x, labels in train.shuffled(
-            recipe.batch, self.rng, shift=self.shift, flip=self.flip
-        ):
+        for x, labels in train.shuffled(recipe.batch, self.rng, shift=self.shift, flip=self.flip):
             loss = cross_entropy(self.model(x), labels, label_smoothing=recipe.label_smoothing)
             total += loss.detach() * len(labels)  # stays on the device: no wait at each step
             count += len(labels)
@@ -81,7 +79,7 @@ class Training:
             self.schedule.step()
         mean = float(total) / count  # the one wait
         if not isfinite(mean):
-            raise Diverged(f"the loss is {mean} in epoch {self.finished + 1}")
+            raise DivergedError(f"the loss is {mean} in epoch {self.finished + 1}")
         return mean
 
     def state_dict(self) -> dict[str, Any]:
@@ -93,7 +91,9 @@ class Training:
             "schedule": self.schedule.state_dict(),
             "order_rng": self.rng.get_state(),
             "torch_rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "cuda_rng": torch.cuda.get_rng_state(self.device)
+            if self.device.type == "cuda"
+            else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ __all__ = ["CHECKPOINT", "WEIGHTS", "CandidateTrainer"]
 CHECKPOINT, WEIGHTS = "checkpoint.pt", "weights.safetensors"
 
 
-class CandidateTrainer(tune.Trainable):  # type: ignore[misc]  # Ray's classes are untyped
+class CandidateTrainer(tune.Trainable):
     """Trains the placement of its configuration, an epoch a step; the images stay in memory.
 
     After each epoch a checkpoint is in place before the epoch is reported, with all epochs so far
@@ -89,8 +89,10 @@ class CandidateTrainer(tune.Trainable):  # type: ignore[misc]  # Ray's classes a
             state = torch.load(checkpoint, map_location=self.training.device, weights_only=True)
             history = [Epoch(**epoch) for epoch in state.pop("history")]
             self.training.load_state_dict(
-                {key: value.cpu() if key.endswith("rng") and value is not None else value
-                 for key, value in state.items()}
+                {
+                    key: value.cpu() if key.endswith("rng") and value is not None else value
+                    for key, value in state.items()
+                }
             )
         yield from history[recorded:]
         for epoch in self.training.epochs():

@@ -25,6 +25,7 @@ export class Pareto {
     this.chart.on("click", (event) => event.value?.[NUMBER] !== undefined && chosen(event.value[NUMBER]));
     this.chart.on("datazoom", () => this.tick());
     this.chart.on("finished", () => {
+      if (this.cursor === null) return;
       Object.assign(box.dataset, { points: this.drawn, front: this.front.n.length, cursor: this.cursor });
     });
     box.addEventListener("keydown", (event) => {
@@ -171,10 +172,21 @@ export class Pareto {
     return kept.sort((a, b) => a - b);
   }
 
-  tick() {
+  /** What of the axes depends on the view. A view that was zoomed into does not end at ticks. */
+  axes() {
     const customValues = this.ticks();
-    if (!customValues) return;
-    this.chart.setOption({ xAxis: { axisLabel: { customValues }, axisTick: { customValues }, splitLine: { customValues } } }, { lazyUpdate: true });
+    const custom = { customValues }; // null goes back to those of ECharts
+    const ends = !this.zoomed;
+    const labels = { showMinLabel: ends, showMaxLabel: ends };
+    const lines = { showMinLine: ends, showMaxLine: ends };
+    return {
+      xAxis: { axisLabel: { ...custom, ...(customValues ? {} : labels) }, axisTick: custom, splitLine: custom },
+      yAxis: { axisLabel: labels, splitLine: lines },
+    };
+  }
+
+  tick() {
+    this.chart.setOption(this.axes(), { lazyUpdate: true });
   }
 
   // ------------------------------------------------------------------------------------- drawing
@@ -215,8 +227,7 @@ export class Pareto {
     const look = axisLook(colours);
     look.axisLabel.show = this.trials.size > 0;
     if (!this.zoomed) this.extent = this.fitting();
-    const customValues = this.ticks();
-    const custom = customValues ? { customValues } : {};
+    const { xAxis, yAxis } = this.axes();
     const kinds = { dominated: [], stopped: [], running: [] };
     const onFront = new Set(this.front.n);
     for (const trial of this.trials.values()) {
@@ -250,11 +261,11 @@ export class Pareto {
         min: this.extent.x[0],
         max: this.extent.x[1],
         splitNumber: this.box.clientWidth < 500 ? 3 : 8,
-        axisLabel: { ...look.axisLabel, ...custom, formatter: (value) => this.label(value) },
-        axisTick: { ...look.axisTick, ...custom },
-        splitLine: { ...look.splitLine, ...custom },
+        axisLabel: { ...look.axisLabel, ...xAxis.axisLabel, formatter: (value) => this.label(value) },
+        axisTick: { ...look.axisTick, ...xAxis.axisTick },
+        splitLine: { ...look.splitLine, ...xAxis.splitLine },
       },
-      yAxis: { ...look, type: "value", name: "accuracy, %", nameLocation: "end", nameTextStyle: { ...look.nameTextStyle, align: "left" }, nameGap: 10, min: this.extent.y[0], max: this.extent.y[1], splitNumber: 6, axisLabel: { ...look.axisLabel, formatter: (value) => String(Number(value.toPrecision(5))) } },
+      yAxis: { ...look, type: "value", name: "accuracy, %", nameLocation: "end", nameTextStyle: { ...look.nameTextStyle, align: "left" }, nameGap: 10, min: this.extent.y[0], max: this.extent.y[1], splitNumber: 6, splitLine: { ...look.splitLine, ...yAxis.splitLine }, axisLabel: { ...look.axisLabel, ...yAxis.axisLabel, formatter: (value) => String(Number(value.toPrecision(5))) } },
       series: [
         { id: "line", type: "line", step: "end", silent: true, symbol: "none", data: corners, z: 3, animation: false, lineStyle: { color: colours.front, width: 2 }, areaStyle: { color: colours.area, origin: "start", opacity: this.show.area ? 1 : 0 } },
         scatter("dominated", dominated, { symbolSize: dominated.length > 2000 ? 3.5 : dominated.length > 300 ? 5 : 7, itemStyle: { color: colours.dominated, opacity: 0.55 }, z: 2 }),
@@ -263,8 +274,8 @@ export class Pareto {
         scatter("front", front, { symbolSize: 9, itemStyle: { color: colours.front, borderColor: colours.card, borderWidth: 1.5 }, z: 5 }),
         scatter("baselines", baselines.map((one) => this.baseline(one)), {
           itemStyle: { color: colours.baseline, borderColor: colours.card, borderWidth: 1 },
-          label: { show: true, position: "right", offset: [0, 10], color: colours.fg, fontSize: 12, textBorderColor: colours.card, textBorderWidth: 3, formatter: (point) => point.data.called },
-          labelLayout: { hideOverlap: true },
+          label: { show: true, position: "right", color: colours.fg, fontSize: 12, textBorderColor: colours.card, textBorderWidth: 3, formatter: (point) => point.data.called },
+          labelLayout: { hideOverlap: true, dy: 10 },
           z: 6,
         }),
         scatter("ring", this.rings(), {

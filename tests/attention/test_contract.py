@@ -148,7 +148,9 @@ def test_a_new_one_with_identity_init_changes_nothing(
 
 def test_a_new_one_with_identity_init_can_learn(make: Make) -> None:
     module = make(identity_init=True)
-    host = {id(parameter) for parameter in (getattr(module, "weight", None),) if parameter is not None}
+    host = {
+        id(parameter) for parameter in (getattr(module, "weight", None),) if parameter is not None
+    }
     tried(module, torch.randn(4, 8, 6, 5))
     own = [p for p in module.parameters() if id(p) not in host]
     assert any(p.grad is not None and p.grad.abs().max() > 1e-6 for p in own)

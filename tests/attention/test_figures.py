@@ -95,7 +95,10 @@ def test_aw_is_mostly_its_two_pointwise_convolutions(reduction: int, without_nor
                 if isinstance(norm, nn.BatchNorm2d)
                 for p in norm.parameters()
             )
-    assert parameters("resnet50", "aw", reduction=reduction) - BARE["resnet50"] - norms == without_norms
+    assert (
+        parameters("resnet50", "aw", reduction=reduction) - BARE["resnet50"] - norms
+        == without_norms
+    )
 
 
 def test_steam_stands_behind_the_stem_and_the_four_stages() -> None:

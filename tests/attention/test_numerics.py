@@ -86,9 +86,7 @@ def cbam(module: nn.Module, x: Tensor, *, kernel: int = 7, **_: Any) -> Tensor:
 
 
 @reference
-def steam(
-    module: nn.Module, x: Tensor, *, heads: int = 4, reach: int = 1, grid: int = 7
-) -> Tensor:
+def steam(module: nn.Module, x: Tensor, *, heads: int = 4, reach: int = 1, grid: int = 7) -> Tensor:
     def graph(unit: nn.Module, v: Tensor, edges: Tensor) -> Tensor:
         """Attention of all nodes to all, masked; ``edges`` (i, j) counts the edges i to j."""
         features = {
@@ -133,7 +131,13 @@ def aw(module: nn.Conv2d, x: Tensor, *, share: str = "in", **_: Any) -> Tensor:
             for c in range(kernel.shape[1]):
                 kernel[o, c] = kernel[o, c] + gate[o if share == "in" else c] * kernel[o, c]
         y = nn.functional.conv2d(
-            image, kernel, module.bias, module.stride, module.padding, module.dilation, module.groups
+            image,
+            kernel,
+            module.bias,
+            module.stride,
+            module.padding,
+            module.dilation,
+            module.groups,
         )
         images.append(y)
     return torch.cat(images)

@@ -23,7 +23,9 @@ class Brighten(nn.Module):
 
 
 def test_a_typo_is_answered_with_the_name_that_was_meant() -> None:
-    with pytest.raises(UnknownName, match=r"^no attention module 'ecaa'; did you mean 'eca'\? there"):
+    with pytest.raises(
+        UnknownName, match=r"^no attention module 'ecaa'; did you mean 'eca'\? there"
+    ):
         attention.entry("ecaa")
 
 
@@ -60,14 +62,18 @@ def test_a_name_is_registered_once() -> None:
 def test_a_default_is_the_classs_own() -> None:
     choice = attention.Choice(1, 2, default=1)
     with pytest.raises(ValueError, match=r"^Brighten must take light=1$"):
-        attention.register("brighten", paper="https://a.b", sites=("branch",), light=choice)(Brighten)
+        attention.register("brighten", paper="https://a.b", sites=("branch",), light=choice)(
+            Brighten
+        )
     assert "brighten" not in attention.names()
 
 
 def test_a_hyper_parameter_is_a_keyword_of_the_class() -> None:
     choice = attention.Choice(1, 2, default=2)
     with pytest.raises(ValueError, match=r"^Brighten must take shade=2$"):
-        attention.register("brighten", paper="https://a.b", sites=("branch",), shade=choice)(Brighten)
+        attention.register("brighten", paper="https://a.b", sites=("branch",), shade=choice)(
+            Brighten
+        )
     assert "brighten" not in attention.names()
 
 

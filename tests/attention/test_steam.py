@@ -39,9 +39,7 @@ def test_the_heads_are_not_all_one(stir: Callable[[nn.Module], nn.Module]) -> No
 
 
 @pytest.mark.parametrize("reach", [1, 2, 4])
-def test_the_channels_stand_in_a_ring(
-    reach: int, stir: Callable[[nn.Module], nn.Module]
-) -> None:
+def test_the_channels_stand_in_a_ring(reach: int, stir: Callable[[nn.Module], nn.Module]) -> None:
     module = stir(STEAM.build(16, (7, 7), reach=reach)).double()
     x = torch.randn(2, 16, 5, 6).double()
     assert_close(module(x.roll(3, 1)), module(x).roll(3, 1))

@@ -1,5 +1,6 @@
 """Databases of studies, filled through the store as a search fills them."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def add_study(session: Session, name: str) -> Study:
         name=name,
         spec=spec,
         sites=SITES,
+        images={"size": 32},
         classes=[str(digit) for digit in range(10)],
         space_size="4782969",
         reference_gflops=2 * BARE,
@@ -89,7 +91,7 @@ def add_trial(
 
 
 def fill(session: Session, name: str = "digits") -> Study:
-    """A study with a trial in every state: 0, 3, 4 are on the front, 5 has the fewest parameters."""
+    """A trial in every state: 0, 3, 4 are on the front, and 5 has the fewest parameters."""
     study = add_study(session, name)
     add_trial(session, study, 0, origin="bare", curve=(0.6, 0.8), weights="w/0.safetensors")
     everywhere = {site["path"]: "se" for site in SITES if site["kind"] == "block"}
@@ -127,13 +129,21 @@ def fill(session: Session, name: str = "digits") -> Study:
     return study
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> str:
-    """A database with one study, ``digits``."""
-    storage = f"sqlite:///{tmp_path}/foveate.db"
-    with Session(store.open_database(storage, create=True)) as session, session.begin():
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with one study, ``digits``, to copy."""
+    path = tmp_path_factory.mktemp("filled") / "foveate.db"
+    engine = store.open_database(f"sqlite:///{path}", create=True)
+    with Session(engine) as session, session.begin():
         fill(session)
-    return storage
+    engine.dispose()  # closes the last connection: the write-ahead log goes into the file
+    return path
+
+
+@pytest.fixture
+def storage(filled: Path, tmp_path: Path) -> str:
+    """The address of a database of its own for each test."""
+    return f"sqlite:///{shutil.copy(filled, tmp_path)}"
 
 
 @pytest.fixture

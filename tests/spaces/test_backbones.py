@@ -14,7 +14,9 @@ def test_every_backbone_classifies(name: str) -> None:
 def test_backbones_are_listed_small_first() -> None:
     depths = [int(name.removeprefix("resnet")) for name in backbones()]
     assert depths == sorted(set(depths))
-    assert {"resnet8", "resnet20", "resnet18", "resnet34", "resnet50", "resnet101"} <= {*backbones()}
+    assert {"resnet8", "resnet20", "resnet18", "resnet34", "resnet50", "resnet101"} <= {
+        *backbones()
+    }
 
 
 def test_the_same_name_is_never_two_backbones() -> None:

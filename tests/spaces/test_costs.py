@@ -49,9 +49,7 @@ MIXED = (Module("layer1.0.bn2", "se"), Module("layer2.0.conv1", "aw"), Module("l
 
 @pytest.mark.parametrize(("name", "size"), CHECKED)
 @pytest.mark.parametrize("modules", [(), MIXED], ids=["bare", "mixed"])
-def test_macs_are_half_of_torchs_flops(
-    name: str, size: int, modules: tuple[Module, ...]
-) -> None:
+def test_macs_are_half_of_torchs_flops(name: str, size: int, modules: tuple[Module, ...]) -> None:
     if name == "resnet50":
         modules = tuple(m for m in modules if m.site != "layer1.0.bn2" and "conv1" not in m.site)
     placement = Placement.of(name, modules)
@@ -75,7 +73,9 @@ def random_placement(name: str, size: int, seed: int) -> Placement:
     for module in attention.names() * 2:
         entry = attention.entry(module)
         weight = entry.kind == "weight"
-        site = rng.choice([s for s in there if (s.kind == "conv") is weight and s.path not in convs])
+        site = rng.choice(
+            [s for s in there if (s.kind == "conv") is weight and s.path not in convs]
+        )
         if weight:
             convs.add(site.path)
         drawn = {key: rng.choice(choice.values) for key, choice in entry.hyperparameters.items()}

@@ -134,6 +134,8 @@ def test_there_is_a_token_for_each_block() -> None:
 def test_a_placement_needs_the_standard_library_only() -> None:
     file = Path(sys.modules[Placement.__module__].__file__ or "")
     code = f"import sys; sys.path.insert(0, {str(file.parent)!r}); import placement; "
-    code += "print(*{'torch', 'numpy', 'pydantic', 'foveate'} & {m.split('.')[0] for m in sys.modules})"
+    code += (
+        "print(*{'torch', 'numpy', 'pydantic', 'foveate'} & {m.split('.')[0] for m in sys.modules})"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == ""

@@ -271,4 +271,6 @@ def test_a_convolution_takes_one_weight_attention() -> None:
 def test_identity_init_is_no_part_of_a_placement() -> None:
     for identity_init in (True, False):
         settings: dict[str, Any] = {"identity_init": identity_init}
-        assert build(MIXED, 5, **settings).state_dict().keys() == build(MIXED, 5).state_dict().keys()
+        assert (
+            build(MIXED, 5, **settings).state_dict().keys() == build(MIXED, 5).state_dict().keys()
+        )

@@ -1,0 +1,41 @@
+# make search: set everything up and run the main job.   make test: set everything up and test.
+# make PYTHON=python3.12 VENV=~/venvs/foveate search: another Python, another folder.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.foveate-ready
+
+.PHONY: search test lint format dashboard bench clean
+
+search: $(READY)
+	$(BIN)/foveate search --time-budget 5m
+
+dashboard: $(READY)
+	$(BIN)/foveate dashboard
+
+test: lint
+	$(BIN)/python -m pytest -q
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	$(BIN)/python benchmarks/main_job.py
+
+# installed once; again only when what is required has changed
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[postgresql]' --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,302 @@
+"""The command line: parses, calls, prints."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+
+import typer
+
+from .errors import BadValue, UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Which attention module, at which place of a CNN, with which hyper-parameters?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # our mistakes are plain tracebacks
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+DATABASE = "sqlite:///foveate.db"
+P = ParamSpec("P")
+
+Storage = Annotated[
+    str, typer.Option(envvar="FOVEATE_STORAGE", help="Database: sqlite:///FILE or postgresql://…")
+]
+
+
+def command(example: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """A command of ours: a user's mistake is one sentence on stderr and status 2."""
+
+    def add(function: Callable[P, None]) -> Callable[P, None]:
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                function(*args, **kwargs)
+            except UserError as error:
+                print(f"foveate: {error}", file=sys.stderr)
+                raise typer.Exit(2) from None
+
+        return app.command(epilog=f"Example: {example}")(run)
+
+    return add
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """Which attention module, at which place of a CNN, with which hyper-parameters?"""
+    if show:
+        from importlib.metadata import version as installed
+
+        print(installed("foveate"))
+        raise typer.Exit
+
+
+@command("foveate search --trials 40 --set space.backbone=resnet14 --set recipe.epochs=20")
+def search(
+    spec: Annotated[str | None, typer.Argument(help="YAML file; none: the default search")] = None,
+    study: Annotated[str | None, typer.Option(help="Name; default: data set and backbone")] = None,
+    storage: Storage = DATABASE,
+    trials: Annotated[
+        int | None, typer.Option(help="Of the whole study, baselines included")
+    ] = None,
+    time_budget: Annotated[str | None, typer.Option(help="Of this run: 90s, 10m, 1.5h")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the results go; default: results/STUDY")
+    ] = None,
+    plain: Annotated[bool, typer.Option(help="A line per trial, also on a terminal")] = False,
+) -> None:
+    """Search, or go on with a search that was interrupted."""
+    from .search.run import run
+    from .search.spec import SearchSpec
+
+    wanted = list(changes or [])
+    wanted += [] if trials is None else [f"trials={trials}"]
+    wanted += [] if time_budget is None else [f"time_budget={time_budget!r}"]
+    settings = SearchSpec.read(spec, wanted)
+    console = _console(plain)
+    name = study or settings.default_name
+    outcome = run(settings, name, storage, console, out or Path("results") / name)
+    if outcome in ("interrupted", "time budget"):
+        again = ["foveate search", spec, f"--study {name}" if study else None]
+        again += [f"--storage {storage}" if storage != DATABASE else None]
+        again += [f"--set {change}" for change in changes or []]
+        again += [f"--trials {trials}" if trials else None]
+        console.print(f"Go on: {' '.join(word for word in again if word)}", soft_wrap=True)
+    if outcome == "interrupted":
+        raise typer.Exit(130)
+
+
+@command("foveate studies --storage sqlite:///foveate.db")
+def studies(storage: Storage = DATABASE) -> None:
+    """List the studies of a database."""
+    from rich.table import Table
+    from sqlalchemy.orm import Session
+
+    from .search import store
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("study", "data", "backbone", *("complete", "stopped", "failed", "waiting")):
+        table.add_column(heading)
+    table.add_column("best %", justify="right")
+    table.add_column("searched by")
+    with Session(store.open_database(storage, read_only=True)) as session:
+        for found in store.studies(session):
+            count = store.counts(session, found)
+            done = store.trials(session, found, "complete")
+            best = max((t.accuracy or 0.0 for t in done), default=None)
+            driver = f"process {found.driver_pid} on {found.driver_host}" if found.driver else "-"
+            table.add_row(
+                found.name,
+                found.spec["data"]["name"],
+                found.spec["space"]["backbone"],
+                *(str(count[state]) for state in ("complete", "stopped", "failed")),
+                str(count["waiting"] + count["running"]),
+                "-" if best is None else f"{100 * best:.2f}",
+                driver,
+            )
+    _console().print(table)
+
+
+@command("foveate front cluttered-digits-resnet8 --format csv > front.csv")
+def front(
+    study: Annotated[str, typer.Argument(help="Name of the study")],
+    storage: Storage = DATABASE,
+    format: Annotated[str, typer.Option(help="table, csv or json")] = "table",
+) -> None:
+    """Print the accuracy-versus-GFLOPs front of a study, and the baselines beside it."""
+    from .search import report
+
+    if format not in ("table", "csv", "json"):
+        raise BadValue(f"--format may be table, csv or json, got {format!r}")
+    with _study(storage, study) as (session, found):
+        on_front, baselines = report.front_and_baselines(session, found)
+    if format == "csv":
+        print(report.as_csv(on_front), end="")
+    elif format == "json":
+        print(report.as_json(on_front))
+    else:
+        console = _console()
+        console.print(report.as_table(on_front, "The front, cheapest first"))
+        console.print()
+        console.print(report.as_table(baselines, "Baselines, best first (*: on the front)"))
+
+
+@command("foveate export cluttered-digits-resnet8 --knee --out my-model")
+def export(
+    study: Annotated[str, typer.Argument(help="Name of the study")],
+    out: Annotated[Path, typer.Option(help="Folder to write")],
+    best: Annotated[bool, typer.Option("--best", help="The most accurate")] = False,
+    knee: Annotated[bool, typer.Option("--knee", help="The best trade-off of the front")] = False,
+    max_gflops: Annotated[float | None, typer.Option(help="The most accurate within")] = None,
+    trial: Annotated[int | None, typer.Option(help="This trial")] = None,
+    storage: Storage = DATABASE,
+) -> None:
+    """Write a trained candidate as model.py, weights and a card; torch and torchvision run it."""
+    from .search import export as exports
+
+    with _study(storage, study) as (session, found):
+        one = exports.chosen(
+            session, found, best=best, knee=knee, max_gflops=max_gflops, number=trial
+        )
+        folder = exports.export(found, one, out)
+    share = 100 * (one.accuracy or 0.0)
+    print(f"trial {one.number} ({share:.2f} %, {one.gflops:.4g} GFLOPs) is in {folder}")
+
+
+@command("foveate dashboard --port 8080")
+def dashboard(
+    storage: Storage = DATABASE,
+    host: Annotated[
+        str, typer.Option(help="Address to bind; others than this machine's need a token")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
+    token: Annotated[
+        str | None, typer.Option(envvar="FOVEATE_TOKEN", help="What a visitor has to show")
+    ] = None,
+) -> None:
+    """Serve the studies of a database as a page that follows a running search."""
+    from .dashboards.app import serve
+
+    serve(storage, host=host, port=port, token=token)
+
+
+@command("foveate modules --backbone resnet50 --image-size 224")
+def modules(
+    backbone: Annotated[str, typer.Option(help="What the costs are added to")] = "resnet50",
+    image_size: Annotated[int, typer.Option(min=8, help="Pixels a side")] = 224,
+) -> None:
+    """List the attention modules, and what each adds everywhere in a backbone."""
+    from rich.table import Table
+
+    from . import attention
+    from .spaces import Placement, Space, SpaceSettings, cost
+
+    space = Space(SpaceSettings(backbone=backbone), image_size)
+    bare = cost(Placement.of(backbone, []), image_size)
+    table = Table(
+        box=None,
+        pad_edge=False,
+        caption=f"bare {backbone} at {image_size} pixels: "
+        f"{bare.parameters:,} parameters, {bare.gflops:.4g} GFLOPs",
+        caption_justify="left",
+    )
+    for heading in ("module", "at", "units"):
+        table.add_column(heading)
+    for heading in ("+parameters", "+MFLOPs", "+%"):
+        table.add_column(heading, justify="right")
+    table.add_column("hyper-parameters")
+    table.add_column("paper", no_wrap=True)
+    for origin, placement in space.baselines().items():
+        if origin == "bare":
+            continue
+        name = origin.removeprefix("everywhere:")
+        entry, added = attention.entry(name), cost(placement, image_size) - bare
+        choices = [
+            f"{key} {'/'.join(map(str, choice.values))} ({choice.default})"
+            for key, choice in sorted(entry.hyperparameters.items())
+        ]
+        table.add_row(
+            name,
+            ", ".join(entry.sites),
+            str(len(placement.modules)),
+            f"{added.parameters:,}",
+            f"{added.operations / 1e6:.4g}",
+            f"{100 * added.operations / bare.operations:.3f}",
+            "; ".join(choices) or "-",
+            entry.paper.removeprefix("https://"),
+        )
+    _console().print(table)
+
+
+@command("foveate sites resnet18 --image-size 224")
+def sites(
+    backbone: Annotated[str, typer.Argument(help="Name of the backbone")],
+    image_size: Annotated[int, typer.Option(min=8, help="Pixels a side")] = 224,
+) -> None:
+    """List the places of a backbone, and what may stand there."""
+    from rich.table import Table
+
+    from .spaces import Placement, Space, SpaceSettings, cost
+
+    space = Space(SpaceSettings(backbone=backbone), image_size)
+    bare = cost(Placement.of(backbone, []), image_size)
+    table = Table(
+        box=None,
+        pad_edge=False,
+        caption=f"{backbone} at {image_size} pixels: "
+        f"{bare.parameters:,} parameters, {bare.gflops:.4g} GFLOPs "
+        f"({bare.macs / 1e9:.4g} counting convolutions and matrix products only)",
+        caption_justify="left",
+    )
+    for heading in ("stage", "kind", "path", "channels x H x W", "modules"):
+        table.add_column(heading)
+    for site in space.sites:
+        table.add_row(
+            str(site.stage or "stem"),
+            site.kind,
+            site.path,
+            " x ".join(map(str, site.shape)),
+            " ".join(space.slots.get(site, [])) or "-",
+        )
+    _console().print(table)
+
+
+def _console(plain: bool = False) -> "Console":
+    from rich.console import Console
+
+    console = Console(force_terminal=False) if plain else Console()
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has no edge
+    return console
+
+
+def _study(storage: str, name: str) -> Any:
+    from contextlib import contextmanager
+
+    from sqlalchemy.orm import Session
+
+    from .search import store
+
+    @contextmanager
+    def opened() -> Any:
+        with Session(store.open_database(storage, read_only=True)) as session:
+            yield session, store.find_study(session, name)
+
+    return opened()
+
+
+def main() -> None:
+    """What the command ``foveate`` runs."""
+    app()

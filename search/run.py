@@ -1,0 +1,92 @@
+"""The main job: search, then show the front, draw it, and export the best."""
+
+from pathlib import Path
+
+from rich.console import Console
+from sqlalchemy.orm import Session
+
+from . import store
+from .driver import Outcome, drive
+from .export import chosen, export
+from .ledger import Ledger
+from .progress import Progress
+from .report import as_table, front_and_baselines, picture
+from .spec import SearchSpec
+
+__all__ = ["run"]
+
+
+def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) -> Outcome:
+    """Search by ``spec`` in the study called ``name``, and leave the results in ``out``.
+
+    A study that is there already is continued. Raises a ``UserError`` before anything is written
+    or started if the spec cannot be meant.
+    """
+    images, space = spec.prepare()
+    with Ledger(storage, name, spec, images, space) as ledger:
+        with Session(ledger.engine, expire_on_commit=False) as session:
+            study = store.find_study(session, name)
+            before = store.trials(session, study)
+        about = study.images
+        console.print(
+            f"Study {name!r} in {store.url_of(storage).render_as_string(hide_password=True)}: "
+            f"{spec.space.backbone} on {spec.data.name} ({about['train']:,} training, "
+            f"{about['validation']:,} validation images of {about['size']} pixels), "
+            f"{space.size:,} placements, {spec.trials} trials of {spec.recipe.epochs} epochs",
+            highlight=False,
+            soft_wrap=True,
+        )
+        ended = sum(trial.state in ("complete", "stopped", "failed") for trial in before)
+        if ended:
+            console.print(f"{ended} trials are done already.", highlight=False)
+        progress = Progress(
+            console, study, before, spec.trials, spec.recipe.epochs, spec.time_budget
+        )
+        outcome: Outcome = "finished"
+        if ended < spec.trials:
+            with progress:
+                outcome = drive(ledger, spec, progress)
+        console.print(f"{_ENDINGS[outcome]}: {progress.summary()}", highlight=False, soft_wrap=True)
+        _show(ledger, name, storage, console, out)
+    return outcome
+
+
+_ENDINGS: dict[Outcome, str] = {
+    "finished": "Finished",
+    "space exhausted": "Finished: every placement has been tried",
+    "time budget": "The time is up",
+    "interrupted": "Interrupted; every finished epoch is kept",
+}
+
+
+def _show(ledger: Ledger, name: str, storage: str, console: Console, out: Path) -> None:
+    with Session(ledger.engine) as session:
+        study = store.find_study(session, name)
+        front, baselines = front_and_baselines(session, study)
+        if not front:
+            return
+        console.print()
+        console.print(as_table(front, "The front, cheapest first"))
+        console.print()
+        console.print(as_table(baselines, "Baselines, best first (*: on the front)"))
+        steps = store.front_steps(session, study)
+        drawn = picture(session, study, out / "front.png")
+        best = chosen(session, study, best=True)
+        folder = export(study, best, out / "best")
+    console.print(
+        f"\nHypervolume {steps[-1].hypervolume:.4f}, the mean best accuracy over all budgets from "
+        f"the bare backbone to the dearest placement.\n"
+        f"The front is drawn in {drawn}; trial {best.number}, the most accurate, is in {folder}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    where = "" if storage == "sqlite:///foveate.db" else f" --storage {storage}"
+    console.print(
+        f"\nNext:\n"
+        f"  foveate dashboard{where}\n"
+        f"  foveate front {name}{where} --format csv\n"
+        f"  foveate export {name}{where} --knee --out {out / 'knee'}",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
