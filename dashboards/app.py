@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from ..errors import BadValue, UnknownName
 from ..search.records import Study
-from ..search.store import front_trials, open_database, studies
+from ..search.store import front_trials, open_database, studies, study_numbered
 from .assets import Page, render, shipped, templates
 from .axes import Axis, axis_called, fitting_axis
 from .guard import HEADERS, Guard, SecurityHeaders, Token, clean_address
