@@ -300,3 +300,7 @@ def _study(storage: str, name: str) -> Any:
 def main() -> None:
     """What the command ``foveate`` runs."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -129,15 +129,15 @@ class Ledger:
         First what waits (what an earlier driver began, then the baselines), then the sampler.
         """
         self._hold()
-        with Session(self.engine) as session:
-            study = self._study(session)
-            waiting = store.trials(session, study, "waiting")
-            waiting.sort(key=lambda trial: (trial.started is None, trial.number))
-            total = sum(store.counts(session, study).values())
+        trials = self._trials()
+        waiting = [trial for trial in trials if trial.state == "waiting"]
+        begun = [trial for trial in waiting if trial.started]
+        if begun:
+            return self._start(begun[0].number)
+        if len(trials) - len(waiting) >= self.spec.trials:
+            return None
         if waiting:
             return self._start(waiting[0].number)
-        if total >= self.spec.trials:
-            return None
         proposed = self._propose()
         return None if proposed is None else self._start(self._create(proposed, "sampler"))
 

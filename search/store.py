@@ -178,10 +178,11 @@ def changed_since(session: Session, study: Study, seq: int) -> list[Trial]:
 
 def counts(session: Session, study: Study) -> dict[str, int]:
     """How many trials are in each state."""
-    found = session.execute(
-        select(Trial.state, func.count()).where(Trial.study_id == study.id).group_by(Trial.state)
-    )
-    return dict.fromkeys(STATES, 0) | dict(found.tuples().all())
+    wanted = select(Trial.state, func.count()).where(Trial.study_id == study.id)
+    found = dict.fromkeys(STATES, 0)
+    for state, number in session.execute(wanted.group_by(Trial.state)):
+        found[state] = number
+    return found
 
 
 def study_numbered(session: Session, study_id: int) -> Study | None:

@@ -1,0 +1,144 @@
+"""A search that is killed, interrupted or out of time goes on with the same command."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from foveate import Recipe, SearchSpec, build
+from foveate.workers.train import Training
+from optuna.trial import TrialState
+
+SEARCH = [sys.executable, "-m", "foveate.cli", "search", "--study", "tiny", "--trials", "5"]
+SEARCH += ["--set", "data.name=digits", "--set", "space.modules=[eca, se]"]
+SEARCH += ["--set", "recipe.epochs=8", "--set", "recipe.batch=64"]
+
+
+@contextmanager
+def searching(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [*SEARCH, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def epochs(folder: Path) -> dict[tuple[int, int], tuple[float, float]]:
+    """(trial, epoch) -> (loss, accuracy): all that is recorded."""
+    if not (folder / "foveate.db").exists():
+        return {}
+    try:
+        with sqlite3.connect(folder / "foveate.db", timeout=30) as database:
+            found = database.execute(
+                "SELECT t.number, e.number, e.train_loss, e.accuracy"
+                " FROM foveate_trial t JOIN foveate_epoch e ON e.trial_id = t.id"
+            ).fetchall()
+    except sqlite3.OperationalError:  # the tables are not there yet
+        return {}
+    return {(trial, number): (loss, share) for trial, number, loss, share in found}
+
+
+def wait_for(condition: object, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():  # type: ignore[operator]
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing came in {seconds} seconds")
+
+
+def states(folder: Path) -> list[str]:
+    with sqlite3.connect(folder / "foveate.db") as database:
+        return [
+            state
+            for (state,) in database.execute("SELECT state FROM foveate_trial ORDER BY number")
+        ]
+
+
+@pytest.mark.slow
+def test_a_killed_driver_loses_no_epoch_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    with searching(tmp_path) as process:
+        wait_for(lambda: len(epochs(tmp_path)) >= 10)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    before = epochs(tmp_path)
+    with searching(tmp_path) as process:
+        output, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors
+    after = epochs(tmp_path)
+    assert before.items() <= after.items()
+    assert len(after) == 5 * 8 or "stopped" in states(tmp_path)
+    assert set(states(tmp_path)) <= {"complete", "stopped"} and "Finished" in output
+    study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path}/foveate.db")
+    assert [trial.number for trial in study.trials] == list(range(5))
+    assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+
+    assert [after[0, number] for number in range(1, 9)] == uninterrupted()
+
+
+def uninterrupted() -> list[tuple[float, float]]:
+    """The bare backbone's curve, trained in one go."""
+    images, space = SearchSpec.read(None, ["data.name=digits"]).prepare()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        recipe = Recipe(epochs=8, batch=64)
+        torch.manual_seed(recipe.seed)
+        model = build(space.baselines()["bare"], classes=10)
+        epochs = Training(model, images, recipe).epochs()
+        return [(epoch.train_loss, epoch.accuracy) for epoch in epochs]
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_replaced_and_its_trial_goes_on(tmp_path: Path) -> None:
+    with searching(tmp_path, "--set", "resources.workers=1", "--trials", "2") as process:
+        wait_for(lambda: len(epochs(tmp_path)) >= 4)
+        with sqlite3.connect(tmp_path / "foveate.db") as database:
+            found = database.execute("SELECT worker FROM foveate_trial WHERE worker IS NOT NULL")
+            worker = int(found.fetchone()[0].rpartition(":")[2])
+        os.kill(worker, signal.SIGKILL)
+        _, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors
+    assert states(tmp_path) == ["complete", "complete"]
+    assert sorted(epochs(tmp_path)) == [(t, n) for t in (0, 1) for n in range(1, 9)]
+
+
+@pytest.mark.slow
+def test_a_second_search_is_refused_and_ctrl_c_ends_the_first_cleanly(tmp_path: Path) -> None:
+    with searching(tmp_path) as process:
+        wait_for(lambda: len(epochs(tmp_path)) >= 1)
+        with searching(tmp_path) as second:
+            _, errors = second.communicate(timeout=60)
+        assert second.returncode == 2
+        refusal = f"foveate: study 'tiny' is being searched by process {process.pid} on "
+        assert errors.startswith(refusal) and errors.count("\n") == 1
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Interrupted; every finished epoch is kept" in output
+    go_on = next(line for line in output.splitlines() if line.startswith("Go on: "))
+    assert "foveate search --study tiny" in go_on and "--trials 5" in go_on
+    assert "running" not in states(tmp_path) and "Traceback" not in errors
+    study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path}/foveate.db")
+    assert TrialState.RUNNING not in {trial.state for trial in study.trials}
+
+
+@pytest.mark.slow
+def test_a_time_budget_ends_the_run_and_keeps_what_was_trained(tmp_path: Path) -> None:
+    with searching(tmp_path, "--time-budget", "1s") as process:
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "The time is up" in output and "Go on: foveate search" in output
+    assert set(states(tmp_path)) == {"waiting"} or "complete" in states(tmp_path)

@@ -1,0 +1,128 @@
+"""The command line: what it prints, and one sentence for each mistake."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from foveate.cli import app
+from typer.testing import CliRunner, Result
+
+COMMANDS = ("search", "studies", "front", "export", "dashboard", "modules", "sites")
+
+
+def foveate(*words: str) -> Result:
+    return CliRunner().invoke(app, words)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_shows_an_example(command: str) -> None:
+    shown = foveate(command, "--help")
+    assert shown.exit_code == 0 and f"Example: foveate {command}" in shown.output
+
+
+def test_the_version_is_printed() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", foveate("--version").output)
+
+
+MISTAKES = [
+    (["sites", "resnet9"], "no backbone 'resnet9'; did you mean 'resnet8'? there are: resnet8, "),
+    (["modules", "--backbone", "vgg"], "no backbone 'vgg'; there are: "),
+    (["front", "nothing"], "there is no database 'foveate.db'; `foveate search` makes one"),
+    (["studies", "--storage", "mongo://x"], "storage must be a database URL of sqlite or "),
+    (["search", "none.yaml"], "cannot read the spec 'none.yaml': No such file or directory"),
+    (["search", "--set", "recipe.epoch=3"], "no setting 'recipe.epoch'; did you mean 'recipe.epo"),
+    (["search", "--set", "space.modules=[ecaa]"], "no attention module 'ecaa'; did you mean 'eca'"),
+    (["search", "--set", "space.sites=['layer9*']"], "no site of resnet8 called 'layer9*'; "),
+    (["search", "--set", "space.backbone=resnet"], "no backbone 'resnet'; did you mean "),
+    (["search", "--set", "data.name=cifar"], "no data set 'cifar'; did you mean 'cifar10'? "),
+    (["search", "--set", "data.name=imagefolder:nowhere"], "imagefolder: there is no folder 'now"),
+    (["search", "--set", "recipe.epochs=0"], "recipe.epochs: should be greater than or equal to 1"),
+    (["search", "--set", "stopping.rule=asha"], "stopping.rule may be 'pareto' or 'none', got 'as"),
+    (["search", "--set", "recipe.batch=99999"], "recipe.batch is 99999, and cluttered-digits has "),
+    (["search", "--set", "nonsense"], "--set takes section.key=value, got 'nonsense'"),
+    (["search", "--time-budget", "soon"], "a time is written 90s, 10m or 1.5h, got 'soon'"),
+    (["search", "--trials", "0"], "trials: should be greater than or equal to 1, got 0"),
+    (["search", "--storage", "redis://here"], "storage must be a database URL of sqlite or "),
+    (["search", "--storage", "sqlite:////no/such/x.db"], "the folder of the database '/no/such/"),
+    (["search", "--study", "a/b"], "a study's name has 1 to 100 letters, digits, spaces and "),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), MISTAKES, ids=lambda value: " ".join(value)[:40])
+def test_a_mistake_is_one_sentence_and_nothing_is_written(
+    words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = foveate(*words)
+    assert ran.exit_code == 2
+    assert ran.stderr.startswith(f"foveate: {sentence}") and ran.stderr.count("\n") == 1
+    assert ran.stdout == "" and list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_of_a_real_process_has_status_2_too(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "foveate.cli", "front", "x"]
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "foveate: there is no database 'foveate.db'; `foveate search` makes one\n"
+
+
+def test_the_modules_are_listed_with_what_they_add() -> None:
+    shown = foveate("modules", "--backbone", "resnet50").output
+    assert re.search(r"se +branch +16 +2,530,992 ", shown)
+    assert re.search(r"aw +conv +16 +165,208 ", shown)
+    assert re.search(r"steam +stem, stage +5 +320 ", shown)
+    assert "bare resnet50 at 224 pixels: 25,557,032 parameters, 4.127 GFLOPs" in shown
+
+
+def test_the_sites_are_listed_with_what_may_stand_there() -> None:
+    shown = foveate("sites", "resnet18", "--image-size", "64").output
+    assert re.search(r"stem +stem +maxpool +64 x 16 x 16 +steam", shown)
+    assert re.search(r"1 +branch +layer1\.0\.bn2 +64 x 16 x 16 +cbam cram eca pointwise se", shown)
+    assert re.search(r"4 +conv +layer4\.1\.conv2 +512 x 2 x 2 +aw", shown)
+
+
+def test_studies_and_fronts_are_printed(finished: Path) -> None:
+    storage = ["--storage", f"sqlite:///{finished}/study.db"]
+    assert re.search(r"toy +digits +resnet8 +3 +0 +0 +0 ", foveate("studies", *storage).output)
+    shown = foveate("front", "toy", *storage).output
+    assert "The front, cheapest first" in shown and "everywhere eca" in shown
+    csv = foveate("front", "toy", "--format", "csv", *storage).output.splitlines()
+    assert csv[0].startswith("trial,origin,on_front,accuracy,gflops,extra_mflops,extra_percent")
+    rows = json.loads(foveate("front", "toy", "--format", "json", *storage).output)
+    assert [row["origin"] for row in rows] == ["bare", "everywhere:eca"] and len(csv) == 3
+    assert rows[0]["placement"] == {"version": 1, "backbone": "resnet8", "modules": []}
+
+
+def test_a_wrong_study_format_or_choice_is_one_sentence(finished: Path) -> None:
+    storage = ["--storage", f"sqlite:///{finished}/study.db"]
+    wrong = {
+        ("front", "tov"): "no study 'tov'; did you mean 'toy'? there are: toy",
+        ("front", "toy", "--format", "xml"): "--format may be table, csv or json, got 'xml'",
+        ("export", "toy", "--out", "x"): "choose one of --best, --knee, --max-gflops and --trial",
+        ("export", "toy", "--out", "x", "--trial", "7"): "study 'toy' has no trial 7; it has trials"
+        " 0 to 2",
+    }
+    for words, sentence in wrong.items():
+        ran = foveate(*words, *storage)
+        assert (ran.exit_code, ran.stderr) == (2, f"foveate: {sentence}\n")
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """A database with a study of three fully trained baselines."""
+    from foveate import SearchSpec
+    from foveate.search.ledger import Ledger
+
+    spec = SearchSpec.read(None, ["data.name=digits", "space.modules=[eca, se]", "recipe.epochs=1"])
+    accuracies = {"bare": 0.5, "everywhere:eca": 0.6, "everywhere:se": 0.4}
+    with Ledger(f"sqlite:///{tmp_path}/study.db", "toy", spec, *spec.prepare()) as ledger:
+        for _ in accuracies:
+            job = ledger.ask()
+            assert job is not None
+            epoch = {"number": 1, "train_loss": 1.0, "seconds": 1.0}
+            epoch["accuracy"] = accuracies[job.origin]
+            ledger.report(job.number, worker="w", device="cpu", epoch=epoch)
+    return tmp_path
