@@ -25,7 +25,7 @@ from frame import Report, main
 from sqlalchemy.orm import Session
 
 FULL: list[str] = []
-QUICK = ["trials=12", "recipe.epochs=3", "data.name=digits", "recipe.batch=64"]
+QUICK = ["trials=16", "recipe.epochs=3", "data.name=digits", "recipe.batch=64"]
 
 
 @dataclass(frozen=True)
