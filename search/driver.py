@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Literal
@@ -53,16 +53,15 @@ class _Run:
     ledger: Ledger
     spec: SearchSpec
     watch: Callable[[Event], None]
+    gpus: float  # of a worker
     jobs: dict[str, Job] = field(default_factory=dict)  # Ray's trial id -> what it trains
     began: float = field(default_factory=monotonic)
     interrupted: bool = False
     out_of_time: bool = False
-    exhausted: bool = False
 
     def start(self, trial_id: str) -> dict[str, Any] | str:
         job = self.ledger.ask()
         if job is None:
-            self.exhausted = len(self.jobs) < self.spec.trials
             return str(Searcher.FINISHED)
         self.jobs[trial_id] = job
         self.watch(Event(job, "running"))
@@ -75,7 +74,7 @@ class _Run:
             "recipe": self.spec.recipe.to_dict(),
             "folder": str(self.ledger.folder(job.number)),
             "threads": self.spec.resources.threads,
-            "gpus": self.spec.resources.gpus,
+            "gpus": self.gpus,
         }
 
     def result(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -110,7 +109,7 @@ class _Run:
             return "interrupted"
         if self.out_of_time:
             return "time budget"
-        return "space exhausted" if self.exhausted else "finished"
+        return "space exhausted" if self.ledger.exhausted else "finished"
 
 
 def drive(ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None]) -> Outcome:
@@ -118,9 +117,10 @@ def drive(ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None]) -> O
 
     Each event is given to ``watch`` right after it is recorded.
     """
-    run = _Run(ledger, spec, watch)
-    with _ray(spec) as workers, _interrupts(run), _folder() as folder:
-        resources = {"cpu": spec.resources.threads, "gpu": spec.resources.gpus}
+    with _ray(spec) as (workers, gpus), _folder() as folder, ExitStack() as stack:
+        run = _Run(ledger, spec, watch, gpus)
+        stack.enter_context(_interrupts(run))
+        resources = {"cpu": spec.resources.threads, "gpu": gpus}
         tuner = tune.Tuner(
             tune.with_resources(CandidateTrainer, resources),
             tune_config=tune.TuneConfig(
@@ -206,30 +206,30 @@ class _End(_Local, tune.Stopper):
 
 
 @contextmanager
-def _ray(spec: SearchSpec) -> Iterator[int]:
-    """A Ray cluster, and how many trials to run on it at once."""
+def _ray(spec: SearchSpec) -> Iterator[tuple[int, float]]:
+    """A Ray cluster: how many trials to run on it at once, and the GPUs of each."""
     os.environ.update(_QUIET)
-    local = spec.resources.address is None
-    options: dict[str, Any] = {"address": spec.resources.address}
-    if local:
-        cpus = spec.workers * spec.resources.threads
+    wanted = spec.resources
+    options: dict[str, Any] = {"address": wanted.address}
+    if wanted.address is None:
+        cpus = spec.workers * wanted.threads
         options = {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, ValueError) as error:
-        where = spec.resources.address
-        raise BadValue(f"there is no Ray cluster at {where!r}: {error}") from None
+        raise BadValue(f"there is no Ray cluster at {wanted.address!r}: {error}") from None
     try:
         has = ray.cluster_resources()
-        room = int(has.get("CPU", 0) // spec.resources.threads)
-        if spec.resources.gpus:
-            room = min(room, int(has.get("GPU", 0) / spec.resources.gpus))
+        there = {name: has.get(name, 0) for name in ("CPU", "GPU")}
+        gpus = min(1.0, there["GPU"]) if wanted.gpus is None else wanted.gpus
+        room = int(there["CPU"] // wanted.threads)
+        room = min(room, int(there["GPU"] / gpus)) if gpus else room
         if room < 1:
             raise BadValue(
-                f"a worker takes {spec.resources.threads} CPUs and {spec.resources.gpus:g} GPUs, "
-                f"and there are {has.get('CPU', 0):g} and {has.get('GPU', 0):g}"
+                f"a worker takes {wanted.threads} CPUs and {gpus:g} GPUs, "
+                f"and there are {there['CPU']:g} and {there['GPU']:g}"
             )
-        yield min(room, spec.resources.workers or room)
+        yield min(room, wanted.workers or room), gpus
     finally:
         ray.shutdown()
 

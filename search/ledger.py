@@ -80,6 +80,7 @@ class Ledger:
         self.spec, self.space, self.name = spec, space, name
         self.classes = len(images.classes)
         self.driver = uuid4().hex
+        self.exhausted = False  # every placement of the space has been proposed
         url = store.url_of(storage)
         if not re.fullmatch(r"[\w.+= -]{1,100}", name) or name.startswith("."):
             raise BadValue(
@@ -139,6 +140,7 @@ class Ledger:
         if waiting:
             return self._start(waiting[0].number)
         proposed = self._propose()
+        self.exhausted = proposed is None
         return None if proposed is None else self._start(self._create(proposed, "sampler"))
 
     def _start(self, number: int) -> Job:
@@ -353,10 +355,11 @@ class Ledger:
             if told.number not in known and "placement" in told.user_attrs:
                 placement = Placement.parse(told.user_attrs["placement"])
                 self._add(told.number, placement, told.user_attrs["origin"])
-            elif told.number not in known:
-                if not told.state.is_finished():  # asked for by another program, never by us
-                    self._optuna_state(told.number, TrialState.FAIL)
-            elif known[told.number].state in ("complete", "stopped", "failed"):
+            elif told.number in known and known[told.number].state in (
+                "complete",
+                "stopped",
+                "failed",
+            ):
                 self._tell(told.number)
         self._put_back()
 

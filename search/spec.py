@@ -33,7 +33,9 @@ class Resources(Settings):
 
     workers: int | None = Field(None, ge=1)  # at once; None: as many as the machine has room for
     threads: int = Field(1, ge=1)  # CPU threads of a worker
-    gpus: float = Field(0.0, ge=0)  # share of a GPU for a worker; 0 trains on the CPU
+    gpus: float | None = Field(
+        None, ge=0
+    )  # of a worker, also 0.5; 0: none; None: 1 if there are any
     address: str | None = None  # of a Ray cluster; None: one on this machine for the search
 
 

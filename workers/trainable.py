@@ -61,9 +61,11 @@ class CandidateTrainer(tune.Trainable):
         self.error: Exception | None = None
         self.epochs: Iterator[Epoch] = iter(())
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
-        device = torch.device("cuda" if torch.cuda.is_available() and config["gpus"] else "cpu")
-        self.device_name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
+        self.device_name = "cpu"
         try:
+            device = torch.device("cuda" if config["gpus"] else "cpu")
+            if device.type == "cuda":  # raises where torch sees none: no silent change to the CPU
+                self.device_name = torch.cuda.get_device_name(device)
             self.epochs = self._train(config, device)
         except Exception as error:  # reported by the first step
             self.error = error

@@ -3,6 +3,7 @@
 import ast
 import copy
 import pickle
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -262,14 +263,18 @@ def test_what_is_left_open_takes_its_default(entry: attention.Entry) -> None:
     assert entry.complete(completed) == completed
 
 
-def test_what_cannot_be_built_is_refused_by_name(entry: attention.Entry) -> None:
+@pytest.mark.parametrize(("channels", "size"), [(0, (7, 7)), (8, (0, 7)), (8, (7, 0))])
+def test_what_cannot_be_built_is_refused_by_name(
+    entry: attention.Entry, channels: int, size: tuple[int, int]
+) -> None:
+    reason = f"{entry.name} needs at least 1 channel and 1 pixel, got {channels} of {size}"
     assert entry.requires(8, (1, 1)) is None
-    for channels, size in ((0, (7, 7)), (8, (0, 7))):
-        with pytest.raises(BadValue, match=f"^{entry.name} needs at least 1 channel and 1 pixel"):
-            if entry.kind == "gate":
-                entry.build(channels, size)
-            else:
-                entry.wrap(nn.Conv2d(max(channels, 1), 8, 3), (0, 7))
+    assert entry.requires(channels, size) == reason
+    if channels:
+        built = entry.build if entry.kind == "gate" else entry.wrap
+        of: Any = channels if entry.kind == "gate" else nn.Conv2d(channels, 8, 3)
+        with pytest.raises(BadValue, match=f"^{re.escape(reason)}$"):
+            built(of, size)
 
 
 def test_a_gate_wraps_nothing_and_a_weight_attention_stands_nowhere(entry: attention.Entry) -> None:

@@ -7,7 +7,7 @@ import torch
 from foveate import attention
 from foveate.spaces import Site, find_sites, sites
 from foveate.spaces.backbones import backbone
-from foveate.spaces.site import KINDS
+from foveate.spaces.site import KINDS, Conv
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -81,9 +81,25 @@ def test_every_site_has_the_shapes_that_pass_there(name: str, size: int) -> None
 
 def test_a_convolutions_site_tells_how_to_copy_it() -> None:
     strided = next(site for site in sites("resnet18", 64) if site.path == "layer2.0.conv1")
-    assert strided.conv == ((128, 64, 3, 3), (2, 2), (1, 1), (1, 1), False)
+    assert strided.conv == Conv(64, 128, (3, 3), (2, 2), (1, 1), (1, 1), 1, False)
     assert (strided.input_shape, strided.shape) == ((64, 16, 16), (128, 8, 8))
     assert all((site.conv is not None) is (site.kind == "conv") for site in sites("resnet18", 64))
+
+
+@pytest.mark.parametrize(
+    "conv",
+    [
+        nn.Conv2d(4, 8, 3),
+        nn.Conv2d(4, 8, (1, 5), stride=(1, 2), padding=(0, 2), bias=False),
+        nn.Conv2d(4, 8, 3, padding="same", dilation=2, groups=2),
+    ],
+    ids=str,
+)
+def test_a_copy_of_a_convolution_has_its_shape(conv: nn.Conv2d) -> None:
+    twin, x = Conv.of(conv).build(), torch.randn(2, 4, 9, 8)
+    assert str(twin) == str(conv)
+    twin.load_state_dict(conv.state_dict())
+    assert torch.equal(twin(x), conv(x))
 
 
 def test_a_site_is_plain_data() -> None:

@@ -1,0 +1,675 @@
+import os
+import re
+import socket
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+import pytest
+from foveate.errors import BadValue
+from foveate.search import ledger as ledgers
+from foveate.search import store
+from foveate.search.ledger import Ledger, LostLeaseError
+from foveate.search.records import Study, Trial, now
+from foveate.search.stopping import decide
+from optuna.trial import TrialState
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+Opened = Callable[..., Ledger]
+
+
+def rows(ledger: Ledger) -> list[Trial]:
+    with Session(ledger.engine, expire_on_commit=False) as session:
+        return store.trials(session, store.find_study(session, ledger.name))
+
+
+def agree(by_hand: SimpleNamespace, storage: str) -> bool:
+    """Each trial has one state, in Optuna's tables and in ours."""
+    theirs, ours = by_hand.tables(storage)
+    return bool(theirs == ours)
+
+
+# ------------------------------------------------------------------------------------ proposing
+
+
+def test_baselines_come_first_and_in_their_order(opened: Opened, by_hand: Any) -> None:
+    ledger = opened("trials=6")
+    jobs = by_hand.train_all(ledger)
+    origins = ["bare", "everywhere:eca", "everywhere:se", "sampler", "sampler", "sampler"]
+    assert [job.origin for job in jobs] == origins
+    assert [job.number for job in jobs] == list(range(6))
+    expected = ledger.space.baselines()
+    assert {job.origin: job.placement for job in jobs[:3]} == expected
+    assert [job.recorded for job in jobs] == [0] * 6
+
+
+def test_a_job_costs_what_its_row_says(opened: Opened) -> None:
+    job = (ledger := opened()).ask()
+    assert job is not None
+    row = rows(ledger)[0]
+    assert (job.number, job.gflops, job.placement.key) == (row.number, row.gflops, row.key)
+    with Session(ledger.engine) as session:
+        assert store.find_study(session, "tiny").bare_gflops == job.gflops
+
+
+@pytest.mark.slow
+def test_no_placement_is_proposed_twice(opened: Opened, by_hand: Any, storage: str) -> None:
+    ledger = opened("trials=120", "sampler.name=tpe", "sampler.startup=90")
+    jobs = by_hand.train_all(ledger)
+    assert len(jobs) == 120 == len({job.placement for job in jobs})
+    assert [job.number for job in jobs] == list(range(120))
+    assert {row.state for row in rows(ledger)} == {"complete", "stopped"}
+    assert agree(by_hand, storage)
+
+
+def test_a_space_that_is_exhausted_ends_the_search(opened: Opened, by_hand: Any) -> None:
+    ledger = opened("trials=500", "space.modules=[se]", "space.hyperparameters=fixed")
+    assert ledger.space.size == 8
+    jobs = by_hand.train_all(ledger)
+    assert len(jobs) == len({job.placement for job in jobs}) == 8
+    assert ledger.ask() is None
+
+
+def test_the_number_of_trials_counts_those_of_earlier_runs(opened: Opened, by_hand: Any) -> None:
+    first = opened("trials=5")
+    assert len(by_hand.train_all(first)) == 5
+    assert first.ask() is None
+    first.close()
+    assert opened("trials=5").ask() is None
+    opened_again = opened("trials=7", name="other")
+    assert len(by_hand.train_all(opened_again)) == 7
+
+
+def test_more_trials_go_on_where_the_study_ended(opened: Opened, by_hand: Any) -> None:
+    with opened("trials=4") as first:
+        before = by_hand.train_all(first)
+    with opened("trials=6") as second:
+        more = by_hand.train_all(second)
+    assert [job.number for job in more] == [4, 5]
+    assert not {job.placement for job in before} & {job.placement for job in more}
+
+
+def placements(opened: Opened, by_hand: Any, name: str, *changes: str) -> list[str]:
+    with opened("trials=17", "sampler.name=tpe", *changes, name=name) as ledger:
+        return [job.placement.spelling for job in by_hand.train_all(ledger)]
+
+
+def test_the_same_seed_proposes_the_same_and_another_seed_something_else(
+    opened: Opened, by_hand: Any
+) -> None:
+    once, again = (placements(opened, by_hand, name) for name in ("once", "again"))
+    other = placements(opened, by_hand, "other", "seed=1")
+    assert once == again
+    assert once[:3] == other[:3]  # the baselines
+    assert all(a != b for a, b in zip(once[3:6], other[3:6], strict=True))
+
+
+def test_a_search_in_two_runs_proposes_what_one_run_would(opened: Opened, by_hand: Any) -> None:
+    whole = placements(opened, by_hand, "whole")
+    with opened("trials=15", "sampler.name=tpe", name="parts") as first:
+        by_hand.train_all(first)
+    placements(opened, by_hand, "parts")
+    with opened("trials=17", "sampler.name=tpe", name="parts") as last:
+        assert [row.placement for row in rows(last)] == whole
+
+
+def test_the_sampler_learns_from_what_was_trained(opened: Opened, by_hand: Any) -> None:
+    """Other accuracies, other proposals, once the start-up trials are out."""
+    found = {}
+    for name, sign in (("rising", 1), ("falling", -1)):
+        with opened("trials=16", "sampler.name=tpe", "stopping.rule=none", name=name) as ledger:
+            while (job := ledger.ask()) is not None:
+                for number in range(1, 5):
+                    epoch = by_hand.epoch_of(job, number)
+                    epoch["accuracy"] = 0.5 + sign * 20 * (job.gflops - 0.0042)
+                    assert 0 < epoch["accuracy"] < 1
+                    ledger.report(job.number, worker="w", device="cpu", epoch=epoch)
+            found[name] = [row.key for row in rows(ledger)]
+    assert found["rising"][:14] == found["falling"][:14]
+    assert found["rising"][14:] != found["falling"][14:]
+
+
+def test_tpe_goes_on_after_stopped_and_failed_trials(opened: Opened, by_hand: Any) -> None:
+    ledger = opened("trials=24", "sampler.name=tpe", "sampler.startup=3", "stopping.least=2")
+    while (job := ledger.ask()) is not None:
+        if job.number % 7 == 6:
+            ledger.fail(job.number, "RuntimeError: out of memory")
+        else:
+            by_hand.train(ledger, job)
+    states = [row.state for row in rows(ledger)]
+    assert len(states) == 24
+    assert states.count("stopped") >= 5 and states.count("failed") == 3
+
+
+def test_workers_at_once_get_different_placements(opened: Opened, by_hand: Any) -> None:
+    ledger = opened("trials=12", "sampler.name=tpe", "sampler.startup=3")
+    jobs = [ledger.ask() for _ in range(12)]
+    assert len({job.placement for job in jobs if job}) == 12
+    assert ledger.ask() is None  # all are out, none is back
+    for job in reversed(jobs):
+        by_hand.train(ledger, job)
+    assert {row.state for row in rows(ledger)} <= {"complete", "stopped"}
+
+
+# -------------------------------------------------------------------------------------- telling
+
+
+def test_both_sides_agree_after_every_event(opened: Opened, by_hand: Any, storage: str) -> None:
+    ledger = opened("trials=14", "stopping.least=3")
+    assert agree(by_hand, storage)
+    seen = set()
+    while (job := ledger.ask()) is not None:
+        assert agree(by_hand, storage)
+        if job.number == 9:
+            ledger.fail(job.number, "ValueError: no")
+            assert agree(by_hand, storage)
+        for number in range(1, 5):
+            seen.add(state := by_hand.report(ledger, job, number))
+            assert agree(by_hand, storage)
+            if state != "running":
+                break
+    assert seen == {"running", "complete", "stopped", "failed"}
+
+
+def test_optuna_reads_what_the_ledger_wrote(opened: Opened, by_hand: Any, storage: str) -> None:
+    ledger = opened("trials=12", "stopping.least=3")
+    by_hand.train_all(ledger)
+    ours = rows(ledger)
+    study = optuna.load_study(study_name="tiny", storage=storage)
+    assert study.metric_names == ["accuracy", "GFLOPs"]
+    assert {trial.number for trial in study.best_trials} == {r.number for r in ours if r.on_front}
+    for told, row in zip(study.trials, ours, strict=True):
+        assert told.intermediate_values == {}  # several objectives have none
+        assert told.user_attrs["placement"] == row.placement
+        assert told.user_attrs["epochs"] == row.epochs
+        assert ledger.space.suggest(optuna.trial.FixedTrial(told.params)).key == row.key
+        if row.state == "complete":
+            assert told.values == [row.accuracy, row.gflops]
+        else:
+            assert told.state == TrialState.PRUNED
+            assert told.user_attrs["reason"] == row.reason
+            assert told.user_attrs["accuracy"] == row.accuracy
+    assert not study.trials[0].params.get("se.reduction")
+
+
+def test_a_complete_trial_says_where_its_weights_are(opened: Opened, by_hand: Any) -> None:
+    ledger = opened("trials=1")
+    job = ledger.ask()
+    assert by_hand.train(ledger, job, until=3) == "running"
+    assert rows(ledger)[0].weights is None
+    assert by_hand.report(ledger, job, 4) == "complete"
+    row = rows(ledger)[0]
+    assert row.weights == str(ledger.folder(0) / "weights.safetensors")
+    assert (row.worker, row.device, row.epochs, row.seconds) == ("here:1", "cpu", 4, 2.0)
+    assert row.started is not None and row.ended is not None and row.on_front
+
+
+def test_an_ended_trial_needs_its_checkpoint_no_more(opened: Opened, by_hand: Any) -> None:
+    ledger = opened("trials=2")
+    files = []
+    for number in range(2):
+        ledger.folder(number).mkdir(parents=True)
+        files += [ledger.folder(number) / name for name in ("checkpoint.pt", "weights.safetensors")]
+    for file in files:
+        file.touch()
+    by_hand.train(ledger, ledger.ask())
+    ledger.fail(ledger.ask().number, "no")  # type: ignore[union-attr]
+    assert [file.exists() for file in files] == [False, True, False, True]
+
+
+def test_an_epoch_that_is_told_twice_changes_nothing(opened: Opened, by_hand: Any) -> None:
+    ledger = opened()
+    job = ledger.ask()
+    by_hand.report(ledger, job, 1)
+    by_hand.report(ledger, job, 2)
+    before = rows(ledger)[0]
+    assert by_hand.report(ledger, job, 1) == "running"
+    assert by_hand.report(ledger, job, 2) == "running"
+    after = rows(ledger)[0]
+    assert (after.seq, after.epochs, after.accuracy) == (before.seq, 2, before.accuracy)
+
+
+def test_what_comes_after_the_end_changes_nothing(opened: Opened, by_hand: Any) -> None:
+    ledger = opened()
+    job = ledger.ask()
+    ledger.fail(job.number, "first")  # type: ignore[union-attr]
+    before = rows(ledger)[0]
+    assert by_hand.report(ledger, job, 1) == "failed"
+    ledger.fail(job.number, "second")  # type: ignore[union-attr]
+    after = rows(ledger)[0]
+    assert (after.seq, after.reason, after.epochs) == (before.seq, "first", 0)
+
+
+def test_a_candidate_is_stopped_where_the_rule_says_and_told_why(
+    opened: Opened, by_hand: Any
+) -> None:
+    ledger = opened("trials=25", "stopping.least=4")
+    by_hand.train_all(ledger)
+    ours = rows(ledger)
+    with Session(ledger.engine) as session:
+        curves = store.curves(session, store.find_study(session, "tiny"))
+    at_rung: list[tuple[float, float]] = []
+    for row in ours:
+        candidate = (curves[row.number][1].accuracy, row.gflops)
+        decision = decide(candidate, at_rung, ledger.spec.stopping, 2)
+        if row.is_baseline or decision.keep:
+            assert (row.state, row.epochs, row.reason) == ("complete", 4, None)
+        else:
+            assert (row.state, row.epochs, row.reason) == ("stopped", 2, decision.reason)
+        at_rung.append(candidate)
+    assert 5 <= sum(row.state == "stopped" for row in ours) <= 20
+
+
+def test_a_baseline_is_never_stopped(opened: Opened, by_hand: Any) -> None:
+    ledger = opened("trials=14", "stopping.least=2")
+    jobs = [ledger.ask() for _ in range(14)]
+    for job in reversed(jobs):  # so that the baselines come last, and worst
+        for number in range(1, 5):
+            epoch = by_hand.epoch_of(job, number) | {"accuracy": 0.01 * (job.number > 2)}
+            state = ledger.report(job.number, worker="w", device="cpu", epoch=epoch)
+            if state != "running":
+                break
+    assert [row.state for row in rows(ledger)[:3]] == ["complete"] * 3
+
+
+def test_without_a_rule_nothing_is_stopped(opened: Opened, by_hand: Any) -> None:
+    ledger = opened("trials=15", "stopping.rule=none", "stopping.least=2")
+    by_hand.train_all(ledger)
+    assert {row.state for row in rows(ledger)} == {"complete"}
+
+
+def test_a_failed_trial_is_not_tried_again(opened: Opened, by_hand: Any) -> None:
+    with opened("trials=8") as first:
+        bad = first.ask()
+        first.fail(bad.number, "RuntimeError: no")  # type: ignore[union-attr]
+        jobs = by_hand.train_all(first)
+        assert bad.placement not in {job.placement for job in jobs}  # type: ignore[union-attr]
+    with opened("trials=9") as second:
+        assert [job.number for job in by_hand.train_all(second)] == [8]
+        row = rows(second)[0]
+        assert (row.state, row.reason, row.on_front) == ("failed", "RuntimeError: no", False)
+
+
+# ----------------------------------------------------------------------------------- interruption
+
+
+def test_a_running_trial_of_a_closed_ledger_waits_and_is_continued_first(
+    opened: Opened, by_hand: Any, storage: str
+) -> None:
+    first = opened("trials=8")
+    by_hand.train(first, first.ask())
+    begun, untouched = first.ask(), first.ask()
+    by_hand.train(first, begun, until=3)
+    first.close()
+    theirs, ours = by_hand.tables(storage)
+    assert theirs == ours == {0: "complete", 1: "waiting", 2: "waiting"}
+    second = opened("trials=8")
+    jobs = by_hand.train_all(second)
+    assert [(job.number, job.recorded) for job in jobs[:3]] == [(1, 3), (2, 0), (3, 0)]
+    assert [job.placement for job in jobs[:2]] == [begun.placement, untouched.placement]
+    assert {row.state for row in rows(second)} <= {"complete", "stopped"}
+    with Session(second.engine) as session:
+        curve = store.curves(session, store.find_study(session, "tiny"))[1]
+    assert [epoch.number for epoch in curve] == [1, 2, 3, 4]
+
+
+def test_what_was_begun_goes_before_baselines_that_were_not(opened: Opened, by_hand: Any) -> None:
+    first = opened()
+    jobs = [first.ask(), first.ask()]
+    by_hand.train(first, jobs[1], until=1)
+    by_hand.train(first, jobs[0])
+    first.close()
+    second = opened()
+    assert [second.ask().number for _ in range(2)] == [1, 2]  # type: ignore[union-attr]
+
+
+def test_a_driver_that_died_leaves_its_trials_to_the_next(
+    opened: Opened, by_hand: Any, storage: str
+) -> None:
+    first = opened("trials=5")
+    job = first.ask()
+    by_hand.train(first, job, until=2)
+    by_hand.crash(first)
+    assert by_hand.tables(storage)[1][0] == "running"
+    second = opened("trials=5")
+    assert agree(by_hand, storage)
+    again = second.ask()
+    assert again is not None and (again.number, again.recorded) == (0, 2)
+    assert again.placement == job.placement
+    assert by_hand.train(second, again) == "complete"
+
+
+@pytest.mark.parametrize("ending", ["complete", "stopped", "failed"])
+def test_a_crash_before_optuna_is_told_is_mended(
+    ending: str, opened: Opened, by_hand: Any, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = opened("trials=20", "stopping.least=2")
+    tell = Ledger._tell
+
+    def dies(self: Ledger, number: int) -> None:
+        if rows(self)[number].state == ending:
+            raise KeyboardInterrupt
+        tell(self, number)
+
+    monkeypatch.setattr(Ledger, "_tell", dies)
+    jobs = []
+
+    def search() -> None:
+        while (job := first.ask()) is not None:
+            jobs.append(job)
+            if ending == "failed":
+                first.fail(job.number, "no")
+            by_hand.train(first, job)
+
+    with pytest.raises(KeyboardInterrupt):
+        search()
+    monkeypatch.undo()
+    job = jobs[-1]
+    by_hand.crash(first)
+    theirs, ours = by_hand.tables(storage)
+    assert {n for n in ours if theirs[n] != ours[n]} == {job.number}
+    assert (theirs[job.number], ours[job.number]) == ("running", ending)
+
+    second = opened("trials=20", "stopping.least=2")
+    assert agree(by_hand, storage)
+    told = optuna.load_study(study_name="tiny", storage=storage).trials[job.number]
+    assert told.values == (
+        [rows(second)[job.number].accuracy, job.gflops] if ending == "complete" else None
+    )
+    by_hand.train_all(second)
+    assert agree(by_hand, storage) and len(rows(second)) == 20
+
+
+def test_a_crash_before_our_row_is_written_is_mended(
+    opened: Opened, by_hand: Any, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = opened("trials=6")
+    jobs = [first.ask() for _ in range(3)]
+    for job in jobs:
+        by_hand.train(first, job)
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ledger, "_add", dies)
+    with pytest.raises(KeyboardInterrupt):
+        first.ask()
+    monkeypatch.undo()
+    by_hand.crash(first)
+    theirs, ours = by_hand.tables(storage)
+    assert theirs == ours | {3: "waiting"}
+
+    second = opened("trials=6")
+    assert agree(by_hand, storage)
+    row = rows(second)[3]
+    told = optuna.load_study(study_name="tiny", storage=storage).trials[3]
+    assert (row.origin, row.placement) == ("sampler", told.user_attrs["placement"])
+    assert row.gflops == told.user_attrs["gflops"]
+    assert [job.number for job in by_hand.train_all(second)] == [3, 4, 5]
+    assert agree(by_hand, storage)
+
+
+def test_a_crash_among_the_baselines_is_mended(
+    opened: Opened, by_hand: Any, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, calls = Ledger._add, []
+
+    def dies(self: Ledger, *about: Any) -> None:
+        calls.append(about)
+        if len(calls) == 2:
+            by_hand.crash(self)  # before `close`, which a process that died never calls
+            raise KeyboardInterrupt
+        add(self, *about)
+
+    monkeypatch.setattr(Ledger, "_add", dies)
+    with pytest.raises(KeyboardInterrupt):
+        opened("trials=4")
+    monkeypatch.undo()
+    assert by_hand.tables(storage) == ({0: "waiting", 1: "waiting"}, {0: "waiting"})
+    origins = [job.origin for job in by_hand.train_all(opened("trials=4"))]
+    assert origins == ["bare", "everywhere:eca", "everywhere:se", "sampler"]
+    theirs, ours = by_hand.tables(storage)
+    assert theirs == ours and len(ours) == 4
+
+
+@pytest.mark.parametrize("where", ["_start", "_put_back"])
+def test_a_crash_between_the_two_states_is_mended(
+    where: str, opened: Opened, by_hand: Any, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours says running, Optuna's waiting; or the other way round."""
+    first = opened("trials=4")
+    if where == "_put_back":
+        first.ask()
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ledger, "_optuna_state", dies)
+    with pytest.raises(KeyboardInterrupt):
+        first.ask() if where == "_start" else first._put_back()
+    monkeypatch.undo()
+    by_hand.crash(first)
+    theirs, ours = by_hand.tables(storage)
+    assert theirs[0] != ours[0]
+    second = opened("trials=4")
+    assert agree(by_hand, storage)
+    assert [job.number for job in by_hand.train_all(second)] == [0, 1, 2, 3]
+    assert agree(by_hand, storage)
+
+
+def test_a_trial_that_another_program_asked_for_does_no_harm(
+    opened: Opened, by_hand: Any, storage: str
+) -> None:
+    with opened("trials=4") as first:
+        by_hand.train_all(first)
+    optuna.load_study(study_name="tiny", storage=storage).ask()
+    second = opened("trials=6")
+    jobs = by_hand.train_all(second)
+    assert [job.number for job in jobs] == [5, 6]
+    theirs, ours = by_hand.tables(storage)
+    assert theirs == ours | {4: "failed"}
+
+
+# ----------------------------------------------------------------------------------------- leases
+
+
+def test_a_second_driver_is_refused_while_the_first_lives(opened: Opened) -> None:
+    first = opened()
+    with pytest.raises(BadValue) as caught:
+        opened()
+    assert str(caught.value) == (
+        f"study 'tiny' is being searched by process {os.getpid()} on {socket.gethostname()}; "
+        "if that one died, the study is free after 30 seconds"
+    )
+    assert first.ask() is not None
+    first.close()
+    assert opened().ask() is not None
+
+
+def test_two_studies_of_a_database_do_not_disturb_each_other(opened: Opened, by_hand: Any) -> None:
+    one, other = opened("trials=5", name="one"), opened("trials=5", "seed=1", name="other")
+    for _ in range(5):
+        for ledger in (one, other):
+            by_hand.train(ledger, ledger.ask())
+    assert [len(rows(ledger)) for ledger in (one, other)] == [5, 5]
+    assert [row.key for row in rows(one)][:3] == [row.key for row in rows(other)][:3]
+
+
+def test_a_driver_whose_process_is_dead_is_replaced_at_once(opened: Opened, by_hand: Any) -> None:
+    by_hand.crash(opened())
+    second = opened()
+    with Session(second.engine) as session:
+        study = store.find_study(session, "tiny")
+        assert (study.driver, study.driver_pid) == (second.driver, os.getpid())
+
+
+def let_the_lease_expire(ledger: Ledger, host: str = "elsewhere") -> None:
+    gone = now() - store.LEASE - timedelta(seconds=1)
+    with Session(ledger.engine) as session, session.begin():
+        session.execute(update(Study).values(driver_beat=gone, driver_host=host))
+
+
+def test_a_driver_elsewhere_is_replaced_when_its_lease_expires(opened: Opened) -> None:
+    first = opened()
+    with Session(first.engine) as session, session.begin():
+        session.execute(update(Study).values(driver_host="elsewhere", driver_pid=1))
+    with pytest.raises(BadValue, match="being searched by process 1 on elsewhere;"):
+        opened()
+    let_the_lease_expire(first)
+    assert opened().ask() is not None
+
+
+def test_a_driver_that_lost_its_lease_says_so_and_writes_no_more(
+    opened: Opened, by_hand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgers, "BEAT", 0.02)
+    first = opened("trials=5")
+    job = first.ask()
+    first._beating.set()  # it stands still for too long
+    first._thread.join()
+    let_the_lease_expire(first)
+    second = opened("trials=5")
+    first._beating.clear()
+    first._beat()  # ends by itself: the lease is gone
+    for deed in (first.ask, lambda: by_hand.report(first, job, 1), lambda: first.fail(0, "no")):
+        with pytest.raises(LostLeaseError, match=r"^another driver took over study 'tiny'$"):
+            deed()
+    first.close()
+    with Session(second.engine) as session:
+        assert store.find_study(session, "tiny").driver == second.driver
+    assert second.ask() is not None
+
+
+def test_a_driver_gives_signs_of_life(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgers, "BEAT", 0.01)
+    ledger = opened()
+    let_the_lease_expire(ledger, socket.gethostname())
+    first_beat = now()
+    for _ in range(500):
+        with Session(ledger.engine) as session:
+            beat = store.find_study(session, "tiny").driver_beat
+        if beat is not None and beat >= first_beat:
+            break
+        ledger._beating.wait(0.01)
+    assert beat is not None and beat >= first_beat
+    with pytest.raises(BadValue, match="is being searched by process"):
+        opened()
+
+
+# --------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("recipe.epochs=5", "recipe.epochs = 4, got 5"),
+        ("space.modules=[se]", r"space.modules = ('eca', 'se'), got ('se',)"),
+        ("data.seed=1", "data.seed = 0, got 1"),
+    ],
+)
+def test_settings_that_make_figures_incomparable_are_refused(
+    change: str, sentence: str, opened: Opened, by_hand: Any
+) -> None:
+    with opened("trials=3") as first:
+        by_hand.train_all(first)
+        before = [(row.seq, row.state) for row in rows(first)]
+    with pytest.raises(BadValue) as caught:
+        opened("trials=5", change)
+    assert str(caught.value) == (
+        f"study 'tiny' was begun with {sentence}; "
+        "choose another name with --study, or leave the setting"
+    )
+    with opened("trials=3") as again:
+        assert [(row.seq, row.state) for row in rows(again)] == before
+
+
+def test_other_settings_may_change_and_are_kept(opened: Opened) -> None:
+    opened("trials=3").close()
+    ledger = opened("trials=9", "stopping.rule=none", "seed=5")
+    with Session(ledger.engine) as session:
+        spec = store.find_study(session, "tiny").spec
+    assert (spec["trials"], spec["stopping"]["rule"], spec["seed"]) == (9, "none", 5)
+
+
+def test_images_that_are_no_longer_the_same_are_refused(
+    opened: Opened, new_spec: Any, storage: str
+) -> None:
+    from dataclasses import replace
+
+    opened().close()
+    spec = new_spec()
+    images, space = spec.prepare()
+    with pytest.raises(BadValue) as caught:
+        Ledger(storage, "tiny", spec, replace(images, validation=images.test), space)
+    assert str(caught.value) == "the images of digits are no longer those of study 'tiny'"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../up", ".hidden", "x" * 101, "a\nb", "[red]", "a:b"])
+def test_a_name_that_is_no_file_name_is_refused(name: str, opened: Opened, tmp_path: Any) -> None:
+    sentence = "a study's name has 1 to 100 letters, digits, spaces and any of _.+=-, got "
+    with pytest.raises(BadValue, match=f"^{re.escape(sentence + repr(name))}$"):
+        opened(name=name)
+    assert not (tmp_path / "foveate.db").exists()
+
+
+@pytest.mark.parametrize("name", ["a", "Über 3.1", "x" * 100, "a+b=c_d-e"])
+def test_a_name_may_be_a_phrase(name: str, opened: Opened) -> None:
+    assert opened(name=name).ask() is not None
+
+
+def test_an_optuna_study_of_that_name_that_is_none_of_ours_is_refused(
+    opened: Opened, storage: str
+) -> None:
+    optuna.create_study(study_name="tiny", storage=storage)  # one objective
+    with pytest.raises(BadValue, match="'tiny'"):
+        opened()
+
+
+def test_a_study_that_could_not_be_opened_is_free(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise RuntimeError("no Optuna today")
+
+    monkeypatch.setattr(ledgers, "_optuna_study", dies)
+    with pytest.raises(RuntimeError, match="no Optuna today"):
+        opened()
+    monkeypatch.undo()
+    assert opened().ask() is not None
+
+
+def test_closing_twice_is_closing_once(opened: Opened, storage: str) -> None:
+    ledger = opened()
+    ledger.ask()
+    ledger.close()
+    ledger.close()
+    with sqlite3.connect(storage.removeprefix("sqlite:///")) as database:
+        found = database.execute("SELECT driver, driver_pid FROM foveate_study").fetchall()
+    assert found == [(None, None)]
+
+
+# ------------------------------------------------------------------------------------- PostgreSQL
+
+
+@pytest.mark.slow
+def test_a_ledger_works_on_postgresql(opened: Opened, by_hand: Any, postgres: str) -> None:
+    first = opened("trials=10", "stopping.least=3", storage=postgres, name="ledger")
+    for _ in range(4):
+        by_hand.train(first, first.ask())
+    by_hand.train(first, first.ask(), until=1)
+    with pytest.raises(BadValue, match=r"^study 'ledger' is being searched by process"):
+        opened("trials=10", "stopping.least=3", storage=postgres, name="ledger")
+    by_hand.crash(first)
+    second = opened("trials=10", "stopping.least=3", storage=postgres, name="ledger")
+    jobs = by_hand.train_all(second)
+    assert (jobs[0].number, jobs[0].recorded) == (4, 1)
+    ours = rows(second)
+    url = store.url_of(postgres).render_as_string(hide_password=False)
+    study = optuna.load_study(study_name="ledger", storage=url)
+    assert [trial.state.is_finished() for trial in study.trials] == [True] * 10
+    assert {trial.number for trial in study.best_trials} == {r.number for r in ours if r.on_front}
+    assert [t.user_attrs["placement"] for t in study.trials] == [row.placement for row in ours]

@@ -1,0 +1,564 @@
+import hashlib
+import sqlite3
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from foveate.errors import BadValue, UnknownName, UserError
+from foveate.search import store
+from foveate.search.front import front, hypervolume
+from foveate.search.records import SCHEMA, Epoch, Schema, Study, Trial, now
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.orm import Session
+
+Add = Callable[..., Trial]
+
+
+# -------------------------------------------------------------------------------- the database
+
+
+KINDS = "storage must be a database URL of sqlite or postgresql, such as sqlite:///foveate.db, got "
+IN_MEMORY = "storage must be a file: a database in memory ends with the search"
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("foveate.db", f"{KINDS}'foveate.db'"),
+        ("", f"{KINDS}''"),
+        ("mysql://me:secret@host/db", f"{KINDS}'mysql://me:***@host/db'"),
+        ("sqlite://", IN_MEMORY),
+        ("sqlite:///:memory:", IN_MEMORY),
+        (
+            "sqlite:////no/where/x.db",
+            "the folder of the database '/no/where/x.db' does not exist",
+        ),
+    ],
+)
+def test_an_address_that_is_none_of_ours_is_refused(address: str, sentence: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        store.open_database(address, create=True)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://host:port/db", "postgresql+psycopg2://h/db", "sqlite+pysqlcipher:///x"],
+)
+def test_an_address_that_nothing_can_open_is_a_users_mistake(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError):
+        store.open_database(address, create=True)
+
+
+def test_postgresql_is_spoken_to_by_psycopg() -> None:
+    assert store.url_of("postgresql://h/db").drivername == "postgresql+psycopg"
+    assert store.url_of("postgresql+psycopg://h/db").drivername == "postgresql+psycopg"
+
+
+def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:
+    with pytest.raises(BadValue) as caught:
+        store.open_database("postgresql://me:secret@127.0.0.1:1/db", create=True)
+    sentence = str(caught.value)
+    assert sentence.startswith("cannot open postgresql+psycopg://me:***@127.0.0.1:1/db: ")
+    assert "Connection refused" in sentence and "secret" not in sentence
+
+
+def test_without_the_driver_of_postgresql_its_name_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(BadValue, match=r"pip install 'foveate\[postgresql\]'$"):
+        store.open_database("postgresql://h/db")
+
+
+def test_a_database_that_is_not_there_is_not_made_by_looking(storage: str, tmp_path: Path) -> None:
+    for read_only in (False, True):
+        with pytest.raises(UnknownName) as caught:
+            store.open_database(storage, read_only=read_only)
+        path = str(tmp_path / "foveate.db")
+        assert str(caught.value) == f"there is no database {path!r}; `foveate search` makes one"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    with pytest.raises(BadValue, match=r"^cannot open sqlite:.*: unable to open database file$"):
+        store.open_database(f"sqlite:///{tmp_path}", create=True)
+
+
+@pytest.mark.parametrize("options", [{}, {"create": True}, {"read_only": True}])
+def test_a_file_that_is_no_database_stays_as_it_is(
+    options: dict[str, bool], storage: str, tmp_path: Path
+) -> None:
+    (tmp_path / "foveate.db").write_bytes(b"all my notes\n" * 500)
+    with pytest.raises(BadValue, match=r" is no database of ours: file is not a database$"):
+        store.open_database(storage, **options)
+    assert (tmp_path / "foveate.db").read_bytes() == b"all my notes\n" * 500
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_looking_into_the_database_of_another_program_writes_nothing(
+    read_only: bool, storage: str, tmp_path: Path
+) -> None:
+    with sqlite3.connect(tmp_path / "foveate.db") as database:
+        database.execute("CREATE TABLE theirs (x)")
+    database.close()
+    before = hashlib.sha256((tmp_path / "foveate.db").read_bytes()).digest()
+    with pytest.raises(UnknownName, match=r" holds no study of ours; `foveate search` starts one$"):
+        store.open_database(storage, read_only=read_only)
+    assert [path.name for path in tmp_path.iterdir()] == ["foveate.db"]
+    assert hashlib.sha256((tmp_path / "foveate.db").read_bytes()).digest() == before
+
+
+def test_our_tables_may_join_those_of_another_program(storage: str, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "foveate.db") as database:
+        database.execute("CREATE TABLE theirs AS SELECT 42 AS x")
+    with Session(store.open_database(storage, create=True)) as session:
+        assert store.studies(session) == []
+    with sqlite3.connect(tmp_path / "foveate.db") as database:
+        assert database.execute("SELECT x FROM theirs").fetchall() == [(42,)]
+
+
+def test_tables_of_another_version_are_refused(storage: str) -> None:
+    engine = store.open_database(storage, create=True)
+    with Session(engine) as session, session.begin():
+        session.execute(update(Schema).values(version=SCHEMA + 1))
+    for options in ({}, {"create": True}, {"read_only": True}):
+        with pytest.raises(BadValue) as caught:
+            store.open_database(storage, **options)
+        sentence = f"{storage} holds tables of version {SCHEMA + 1}; this program knows {SCHEMA}"
+        assert str(caught.value) == sentence
+
+
+def test_opening_again_keeps_what_is_there(storage: str, study: Study, session: Session) -> None:
+    session.commit()
+    with Session(store.open_database(storage, create=True)) as again:
+        assert [found.name for found in store.studies(again)] == ["tiny"]
+        assert again.scalar(select(func.count()).select_from(Schema)) == 1
+
+
+def test_many_may_make_the_same_database_at_once(storage: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        engines = list(pool.map(lambda _: store.open_database(storage, create=True), range(8)))
+    for engine in engines:
+        with Session(engine) as session:
+            assert session.scalar(select(func.count()).select_from(Schema)) == 1
+
+
+def test_a_reader_cannot_write(storage: str, study: Study, session: Session) -> None:
+    session.commit()
+    with Session(store.open_database(storage, read_only=True)) as reader:
+        reader.add(Schema(version=7))
+        with pytest.raises(DatabaseError, match="readonly"):
+            reader.flush()
+
+
+def test_a_reader_does_not_wait_for_a_writer(storage: str, add: Add, session: Session) -> None:
+    add(0.5)
+    session.commit()
+    add(0.6)  # not committed: the database is locked for other writers
+    with Session(store.open_database(storage, read_only=True)) as reader:
+        found = store.find_study(reader, "tiny")
+        assert len(store.trials(reader, found)) == 1
+    session.commit()
+
+
+def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
+    folder = tmp_path / "50% off #1"
+    folder.mkdir()
+    storage = f"sqlite:///{folder}/a b.db"
+    store.open_database(storage, create=True).dispose()
+    with Session(store.open_database(storage, read_only=True)) as reader:
+        assert store.studies(reader) == []
+    assert "a b.db" in {path.name for path in folder.iterdir()}
+
+
+# -------------------------------------------------------------------------------------- looking
+
+
+def test_a_study_is_found_by_its_name_or_the_names_are_told(
+    session: Session, new_study: Callable[..., Study]
+) -> None:
+    with pytest.raises(UnknownName, match=r"^no study 'cifra'; there are none$"):
+        store.find_study(session, "cifra")
+    old, new = new_study("cifar"), new_study("digits")
+    assert store.find_study(session, "cifar") is old
+    assert store.study_numbered(session, new.id) is new
+    assert store.study_numbered(session, 999) is None
+    with pytest.raises(UnknownName) as caught:
+        store.find_study(session, "cifra")
+    sentence = "no study 'cifra'; did you mean 'cifar'? there are: digits, cifar"
+    assert str(caught.value) == sentence
+
+
+def test_the_latest_study_comes_first(session: Session, new_study: Callable[..., Study]) -> None:
+    for number, name in enumerate("bca"):
+        new_study(name, created=now() - timedelta(days=number))
+    assert [study.name for study in store.studies(session)] == ["b", "c", "a"]
+
+
+def test_a_trial_is_found_by_its_number_or_key(session: Session, study: Study, add: Add) -> None:
+    with pytest.raises(UnknownName, match=r"^study 'tiny' has no trial 0; it has no trials yet$"):
+        store.find_trial(session, study, 0)
+    first, second = add(0.5), add(0.6)
+    assert store.find_trial(session, study, 1) is second
+    assert store.find_key(session, study, first.key) is first
+    assert store.find_key(session, study, "nothing") is None
+    with pytest.raises(UnknownName, match=r"^study 'tiny' has no trial 2; it has trials 0 to 1$"):
+        store.find_trial(session, study, 2)
+
+
+def test_trials_are_told_apart_by_state_and_by_study(
+    session: Session, study: Study, add: Add, new_study: Callable[..., Study]
+) -> None:
+    states = ["waiting", "running", "complete", "stopped", "failed", "complete"]
+    for state in states:
+        add(0.5, state=state)
+    other = new_study("other")
+    found = store.trials(session, study, "complete", "failed")
+    assert [trial.number for trial in found] == [2, 4, 5]
+    assert [trial.state for trial in store.trials(session, study)] == states
+    assert store.counts(session, study) == {
+        "waiting": 1,
+        "running": 1,
+        "complete": 2,
+        "stopped": 1,
+        "failed": 1,
+    }
+    assert set(store.counts(session, other).values()) == {0}
+    assert store.trials(session, other) == [] == store.front_trials(session, other)
+
+
+def test_baselines_are_what_no_sampler_proposed(session: Session, study: Study, add: Add) -> None:
+    for origin in ("bare", "everywhere:se", "sampler"):
+        add(0.5, origin=origin)
+    baselines = store.baselines(session, study)
+    assert [trial.origin for trial in baselines] == ["bare", "everywhere:se"]
+    assert [trial.is_baseline for trial in store.trials(session, study)] == [True, True, False]
+
+
+def test_curves_and_rungs_hold_what_was_recorded(session: Session, study: Study, add: Add) -> None:
+    add(0.1, 0.2, 0.3)
+    add(0.4, extra=0.5, state="running")
+    add(state="waiting")
+    curves = store.curves(session, study)
+    assert {number: [e.accuracy for e in epochs] for number, epochs in curves.items()} == {
+        0: [0.1, 0.2, 0.3],
+        1: [0.4],
+    }
+    assert store.reached(session, study, 1) == [(0, 0.1, 0.04), (1, 0.4, pytest.approx(0.06))]
+    assert store.reached(session, study, 3) == [(0, 0.3, 0.04)]
+    assert store.reached(session, study, 4) == []
+
+
+# -------------------------------------------------------------------------------------- writing
+
+
+def test_a_reader_who_remembers_the_last_change_misses_none(
+    session: Session, study: Study, add: Add
+) -> None:
+    """After every single change: `seq` rose, and `changed_since` tells exactly that trial."""
+    seen = 0
+
+    def changed() -> list[int]:
+        nonlocal seen
+        session.flush()
+        session.refresh(study)
+        found = store.changed_since(session, study, seq=seen)
+        seqs = [trial.seq for trial in found]
+        assert seqs == sorted(set(seqs)) and all(seen < seq <= study.seq for seq in seqs)
+        assert seqs[-1:] == [study.seq]
+        seen = study.seq
+        return [trial.number for trial in found]
+
+    def epoch(trial: Trial, number: int) -> None:
+        columns = {"number": number, "train_loss": 1.0, "accuracy": 0.5, "seconds": 1.0}
+        store.record_epoch(session, trial, **columns)
+
+    first, second = add(state="waiting"), add(state="waiting")
+    assert changed() == [0, 1]
+    for change in (
+        lambda: store.start(session, first),
+        lambda: epoch(first, 1),
+        lambda: store.put_back(session, first),
+        lambda: store.start(session, first),
+        lambda: epoch(first, 2),
+        lambda: store.finish(session, first, "stopped", reason="behind"),
+    ):
+        change()
+        assert changed() == [0]
+    store.start(session, second)
+    epoch(second, 1)
+    store.finish(session, second, "complete")
+    assert changed() == [1]
+    assert store.changed_since(session, study, seq=study.seq) == []
+
+
+def test_studies_count_their_changes_apart(
+    session: Session, study: Study, add: Add, new_study: Callable[..., Study]
+) -> None:
+    other = new_study("other")
+    add(0.5)
+    session.refresh(other)
+    assert other.seq == 0
+    assert store.changed_since(session, other, seq=0) == []
+
+
+def test_a_second_start_keeps_the_time_of_the_first(session: Session, add: Add) -> None:
+    trial = add(0.5, state="running")
+    started = trial.started
+    store.put_back(session, trial)
+    store.start(session, trial)
+    assert trial.started == started and trial.state == "running"
+
+
+def test_an_epoch_that_is_recorded_twice_stays_as_it_was(session: Session, add: Add) -> None:
+    trial = add(0.5, 0.6, state="running")
+    session.refresh(trial)
+    before = (trial.seq, trial.accuracy, trial.epochs, trial.seconds)
+    assert before[1:] == (0.6, 2, 3.0)
+    again = {"number": 1, "train_loss": 9.0, "accuracy": 0.9, "seconds": 9.0}
+    store.record_epoch(session, trial, **again)
+    session.refresh(trial)
+    assert (trial.seq, trial.accuracy, trial.epochs, trial.seconds) == before
+    assert [(e.accuracy, e.train_loss) for e in trial.curve] == [(0.5, 2.0), (0.6, 1.0)]
+
+
+def on_front(session: Session, study: Study) -> list[int]:
+    return [trial.number for trial in store.front_trials(session, study)]
+
+
+def test_a_complete_trial_moves_the_front_and_others_leave_it(
+    session: Session, study: Study, add: Add
+) -> None:
+    add(0.5, extra=0.0)
+    assert on_front(session, study) == [0]
+    add(0.7, extra=0.5)
+    assert on_front(session, study) == [0, 1]
+    add(0.9, extra=0.1, state="stopped")
+    add(0.9, extra=0.1, state="failed")
+    assert on_front(session, study) == [0, 1]
+    before = study.seq
+    add(0.8, extra=0.2)
+    assert on_front(session, study) == [0, 4]
+    session.refresh(study)
+    assert {trial.number for trial in store.changed_since(session, study, before)} == {1, 4}
+    add(0.1, extra=0.9)
+    add(0.5, extra=0.0)  # as good and as cheap as the first
+    assert on_front(session, study) == [0, 6, 4]
+    steps = store.front_steps(session, study)
+    assert [step.members for step in steps] == [[0], [0, 1], [0, 4], [0, 4], [0, 6, 4]]
+    assert [step.number for step in steps] == [0, 1, 4, 5, 6]
+    assert [step.finished for step in steps] == [1, 2, 3, 4, 5]
+    grown = [step.hypervolume for step in steps]
+    assert grown == sorted(grown)
+    assert grown[0] == pytest.approx(0.5)
+    assert grown[-1] == pytest.approx(0.5 * 0.2 + 0.8 * 0.8)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0.5, 3)), max_size=12),
+    st.sampled_from([(1.0, 2.0), (0.9, 1.0)]),
+)
+def test_the_scaled_hypervolume_is_the_mean_best_accuracy_over_budgets(
+    points: list[tuple[float, float]], box: tuple[float, float]
+) -> None:
+    """Integrated by hand: between two neighbouring costs the best accuracy does not change."""
+    bare, dearest = box
+    edges = sorted({bare, dearest, *(c for _, c in points if bare < c < dearest)})
+    area = sum(
+        (right - left) * max((a for a, c in points if c <= left), default=0.0)
+        for left, right in zip(edges, edges[1:], strict=False)
+    )
+    expected = area / (dearest - bare)
+    assert store.scaled_hypervolume(points, bare, dearest) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_front_of_many_trials_is_that_of_the_function(
+    session: Session, study: Study, add: Add
+) -> None:
+    points = [((7 * n % 11) / 11, (5 * n % 13) / 13) for n in range(30)]
+    for accuracy, extra in points:
+        add(accuracy, extra=extra)
+    stored = [(trial.accuracy or 0.0, trial.gflops) for trial in store.trials(session, study)]
+    assert on_front(session, study) == front(stored)
+    scaled = [(accuracy, (gflops - 0.04) / 0.04) for accuracy, gflops in stored]
+    last = store.front_steps(session, study)[-1]
+    assert last.hypervolume == pytest.approx(hypervolume(scaled, reference=(0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("what", "constraint"),
+    [
+        ({"accuracy": 1.5}, "foveate_accuracy_is_a_share"),
+        ({"accuracy": -0.1}, "foveate_accuracy_is_a_share"),
+        ({"state": "sleeping"}, "foveate_state_is_known"),
+        ({"number": 0}, "study_id, foveate_trial.number"),
+        ({"key": f"{0:016x}"}, "study_id, foveate_trial.key"),
+        ({"placement": None}, "foveate_trial.placement"),
+        ({"study_id": 99}, "FOREIGN KEY"),
+    ],
+)
+def test_the_database_refuses_what_cannot_be(
+    what: dict[str, Any], constraint: str, session: Session, add: Add
+) -> None:
+    add(0.5)
+    trial = add(0.5)
+    for name, value in what.items():
+        setattr(trial, name, value)
+    with pytest.raises(IntegrityError, match=constraint):
+        session.flush()
+
+
+def test_epochs_count_from_one(session: Session, add: Add) -> None:
+    trial = add(state="running")
+    session.add(Epoch(trial_id=trial.id, number=0, train_loss=1.0, accuracy=0.5, seconds=1.0))
+    with pytest.raises(IntegrityError, match="foveate_epochs_count_from_1"):
+        session.flush()
+
+
+def test_a_study_takes_all_that_is_its_own_along(session: Session, study: Study, add: Add) -> None:
+    add(0.5, 0.6)
+    session.commit()
+    session.delete(study)
+    session.commit()
+    for table in (Trial, Epoch):
+        assert session.scalar(select(func.count()).select_from(table)) == 0
+
+
+def test_two_studies_of_one_name_are_refused(
+    session: Session, new_study: Callable[..., Study]
+) -> None:
+    new_study("same")
+    with pytest.raises(IntegrityError, match=r"foveate_study\.name"):
+        new_study("same")
+
+
+# --------------------------------------------------------------------------------------- leases
+
+
+def held_by(session: Session, study: Study) -> tuple[str | None, str | None, int | None]:
+    session.refresh(study)
+    return study.driver, study.driver_host, study.driver_pid
+
+
+def test_a_lease_goes_to_one_driver_at_a_time(session: Session, study: Study) -> None:
+    assert store.take_lease(session, study, "a", "here", 1)
+    assert not store.take_lease(session, study, "b", "there", 2)
+    assert held_by(session, study) == ("a", "here", 1)
+    assert store.take_lease(session, study, "a", "here", 1)  # its own
+
+
+def test_a_lease_without_signs_of_life_expires(session: Session, study: Study) -> None:
+    store.take_lease(session, study, "a", "here", 1)
+    study.driver_beat = now() - store.LEASE + timedelta(seconds=5)
+    session.flush()
+    assert not store.take_lease(session, study, "b", "there", 2)
+    study.driver_beat = now() - store.LEASE - timedelta(seconds=1)
+    session.flush()
+    assert store.take_lease(session, study, "b", "there", 2)
+    assert held_by(session, study) == ("b", "there", 2)
+    assert not store.beat(session, study.id, "a")
+    assert not store.take_lease(session, study, "a", "here", 1)
+
+
+def test_a_sign_of_life_renews_the_lease(session: Session, study: Study) -> None:
+    store.take_lease(session, study, "a", "here", 1)
+    study.driver_beat = now() - store.LEASE - timedelta(seconds=1)
+    session.flush()
+    assert store.beat(session, study.id, "a")
+    assert not store.take_lease(session, study, "b", "there", 2)
+
+
+def test_a_lease_is_released_by_who_holds_it(session: Session, study: Study) -> None:
+    store.take_lease(session, study, "a", "here", 1)
+    store.release(session, study.id, ["b", ""])
+    assert held_by(session, study) == ("a", "here", 1)
+    store.release(session, study.id, ["b", "a"])
+    assert held_by(session, study) == (None, None, None)
+    assert study.driver_beat is None
+    assert not store.beat(session, study.id, "a")
+    assert store.take_lease(session, study, "b", "there", 2)
+
+
+# ----------------------------------------------------------------------------------- PostgreSQL
+
+
+@pytest.mark.slow
+class TestPostgreSQL:
+    """The same rows, on a real server."""
+
+    @pytest.fixture
+    def storage(self, postgres: str) -> str:
+        """In a database of its own, for the fixtures above."""
+        import psycopg
+
+        name = "rows"
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {name}")
+        return postgres.replace("/postgres?", f"/{name}?")
+
+    def test_a_database_without_our_tables_is_not_written_by_looking(self, storage: str) -> None:
+        for read_only in (False, True):
+            with pytest.raises(UnknownName, match=r"holds no study of ours; `foveate search`"):
+                store.open_database(storage, read_only=read_only)
+        store.open_database(storage, create=True).dispose()
+        with Session(store.open_database(storage, read_only=True)) as session:
+            assert store.studies(session) == []
+
+    def test_a_database_that_is_not_there_is_named(self, postgres: str) -> None:
+        address = postgres.replace("/postgres?", "/nowhere?")
+        with pytest.raises(BadValue, match='database "nowhere" does not exist'):
+            store.open_database(address, create=True)
+
+    def test_rows_come_back_as_they_went(
+        self, storage: str, session: Session, study: Study, add: Add
+    ) -> None:
+        add(0.5, 0.6, chosen={"layer1.0.bn2": "se"})
+        add(0.8, extra=0.3)
+        add(0.4, extra=0.5, state="stopped", reason="behind: 2 of 3 — “ü”")
+        session.commit()
+        with Session(store.open_database(storage, read_only=True)) as reader:
+            found = store.find_study(reader, "tiny")
+            assert found.spec == study.spec and found.sites == study.sites
+            assert (found.seq, found.images, found.classes) == (
+                study.seq,
+                study.images,
+                study.classes,
+            )
+            assert [t.number for t in store.front_trials(reader, found)] == [0, 1]
+            assert [s.members for s in store.front_steps(reader, found)] == [[0], [0, 1]]
+            assert [e.accuracy for e in store.curves(reader, found)[0]] == [0.5, 0.6]
+            assert store.find_trial(reader, found, 2).reason == "behind: 2 of 3 — “ü”"
+            seqs = [trial.seq for trial in store.changed_since(reader, found, 0)]
+            assert seqs == sorted(set(seqs)) and seqs[-1] == found.seq
+
+    def test_a_reader_cannot_write(self, storage: str, session: Session, study: Study) -> None:
+        session.commit()
+        with Session(store.open_database(storage, read_only=True)) as reader:
+            reader.add(Schema(version=7))
+            with pytest.raises(DatabaseError, match="read-only transaction"):
+                reader.flush()
+
+    def test_the_database_refuses_what_cannot_be(self, session: Session, add: Add) -> None:
+        trial = add(0.5)
+        trial.accuracy = 1.5
+        with pytest.raises(IntegrityError, match="foveate_accuracy_is_a_share"):
+            session.flush()
+
+    def test_a_lease_goes_to_one_driver_at_a_time(self, session: Session, study: Study) -> None:
+        assert store.take_lease(session, study, "a", "here", 1)
+        assert not store.take_lease(session, study, "b", "there", 2)
+        store.release(session, study.id, ["a"])
+        assert store.take_lease(session, study, "b", "there", 2)
+        assert held_by(session, study) == ("b", "there", 2)
