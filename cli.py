@@ -1,10 +1,12 @@
 """The command line: parses, calls, prints."""
 
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
@@ -12,6 +14,9 @@ from .errors import BadValue, UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from sqlalchemy.orm import Session
+
+    from .search.records import Study
 
 __all__ = ["app", "main"]
 
@@ -78,7 +83,7 @@ def search(
     plain: Annotated[bool, typer.Option(help="A line per trial, also on a terminal")] = False,
 ) -> None:
     """Search, or go on with a search that was interrupted."""
-    from .search.run import run
+    from .search.run import run, storage_words
     from .search.spec import SearchSpec
 
     wanted = list(changes or [])
@@ -89,11 +94,12 @@ def search(
     name = study or settings.default_name
     outcome = run(settings, name, storage, console, out or Path("results") / name)
     if outcome in ("interrupted", "time budget"):
-        again = ["foveate search", spec, f"--study {name}" if study else None]
-        again += [f"--storage {storage}" if storage != DATABASE else None]
-        again += [f"--set {change}" for change in changes or []]
-        again += [f"--trials {trials}" if trials else None]
-        console.print(f"Go on: {' '.join(word for word in again if word)}", soft_wrap=True)
+        again = ["foveate", "search", *([spec] if spec else [])]
+        again += ["--study", study] if study else []
+        again += storage_words(storage)
+        again += [word for change in changes or [] for word in ("--set", change)]
+        again += ["--trials", str(trials)] if trials else []
+        console.print(f"Go on: {shlex.join(again)}", soft_wrap=True, markup=False, highlight=False)
     if outcome == "interrupted":
         raise typer.Exit(130)
 
@@ -282,19 +288,15 @@ def _console(plain: bool = False) -> "Console":
     return console
 
 
-def _study(storage: str, name: str) -> Any:
-    from contextlib import contextmanager
-
+@contextmanager
+def _study(storage: str, name: str) -> "Iterator[tuple[Session, Study]]":
+    """The study called ``name``, for reading."""
     from sqlalchemy.orm import Session
 
     from .search import store
 
-    @contextmanager
-    def opened() -> Any:
-        with Session(store.open_database(storage, read_only=True)) as session:
-            yield session, store.find_study(session, name)
-
-    return opened()
+    with Session(store.open_database(storage, read_only=True)) as session:
+        yield session, store.find_study(session, name)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from .progress import Progress
 from .report import as_table, front_and_baselines, picture
 from .spec import SearchSpec
 
-__all__ = ["run"]
+__all__ = ["run", "storage_words"]
 
 
 def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) -> Outcome:
@@ -51,6 +51,13 @@ def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) 
     return outcome
 
 
+def storage_words(storage: str) -> list[str]:
+    """How to say ``storage`` on the command line again; a password is not repeated."""
+    if storage == "sqlite:///foveate.db":
+        return []
+    return ["--storage", store.url_of(storage).render_as_string(hide_password=True)]
+
+
 _ENDINGS: dict[Outcome, str] = {
     "finished": "Finished",
     "space exhausted": "Finished: every placement has been tried",
@@ -80,7 +87,7 @@ def _show(ledger: Ledger, name: str, storage: str, console: Console, out: Path) 
         highlight=False,
         soft_wrap=True,
     )
-    where = "" if storage == "sqlite:///foveate.db" else f" --storage {storage}"
+    where = "".join(f" {word}" for word in storage_words(storage))
     console.print(
         f"\nNext:\n"
         f"  foveate dashboard{where}\n"

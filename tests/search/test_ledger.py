@@ -471,7 +471,7 @@ def test_a_trial_that_another_program_asked_for_does_no_harm(
     jobs = by_hand.train_all(second)
     assert [job.number for job in jobs] == [5, 6]
     theirs, ours = by_hand.tables(storage)
-    assert theirs == ours | {4: "failed"}
+    assert theirs == ours | {4: "running"}  # it may still be at work on it
 
 
 # ----------------------------------------------------------------------------------------- leases

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -347,6 +348,7 @@ def test_a_complete_trial_moves_the_front_and_others_leave_it(
     add(0.9, extra=0.1, state="stopped")
     add(0.9, extra=0.1, state="failed")
     assert on_front(session, study) == [0, 1]
+    session.refresh(study)
     before = study.seq
     add(0.8, extra=0.2)
     assert on_front(session, study) == [0, 4]
@@ -377,7 +379,7 @@ def test_the_scaled_hypervolume_is_the_mean_best_accuracy_over_budgets(
     edges = sorted({bare, dearest, *(c for _, c in points if bare < c < dearest)})
     area = sum(
         (right - left) * max((a for a, c in points if c <= left), default=0.0)
-        for left, right in zip(edges, edges[1:], strict=False)
+        for left, right in pairwise(edges)
     )
     expected = area / (dearest - bare)
     assert store.scaled_hypervolume(points, bare, dearest) == pytest.approx(expected, abs=1e-9)
