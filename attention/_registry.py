@@ -20,18 +20,21 @@ class Choice:
     """A hyper-parameter that takes one of a few values."""
 
     def __init__(self, *values: Value, default: Value) -> None:
-        if default not in values:
-            raise ValueError(f"the default {default!r} is none of the choices {values}")
         self.values, self.default = values, default
+        if not self._has(default):
+            raise ValueError(f"the default {default!r} is none of the choices {values}")
 
     def __repr__(self) -> str:
         return f"Choice({', '.join(map(repr, self.values))}, default={self.default!r})"
 
     def check(self, name: str, value: object) -> None:
         """Raise ``BadValue`` if ``value`` is not one of the values, type included."""
-        if not any(value == v and type(value) is type(v) for v in self.values):
+        if not self._has(value):
             may = listed(map(repr, self.values), last="or")
             raise BadValue(f"{name} may be {may}, got {value!r}")
+
+    def _has(self, value: object) -> bool:
+        return any(value == v and type(value) is type(v) for v in self.values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,7 @@
 """CRAM: the attended region of an image is one rectangle with five parameters."""
 
 from math import log, pi
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -79,12 +79,16 @@ class RectangularAttention(nn.Module):
         self.equivariance, self.identity_init = equivariance, identity_init
         self.extra_loss = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"extra_loss": None}  # a copy has no part in this one's graph
+
     def rectangle(self, x_NCHW: Tensor) -> Rectangle:
         """The rectangle that is attended in each image."""
         found: Rectangle = self.head(x_NCHW)
         return found
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
+        self.extra_loss = None
         found = self.rectangle(x_NCHW)
         gate_NHW = self._mask(found, x_NCHW)
         if self.identity_init:

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from .. import attention
 from ..errors import BadValue
 from ..spaces import cifar
-from ..spaces.backbones import source_of
+from ..spaces.networks import source_of
 from ..spaces.placement import Placement, draw
-from ..spaces.plug import attach
+from ..spaces.plugging import _gated, attach
 from . import front, store
 from .records import Study, Trial
 from .spec import SearchSpec
@@ -105,9 +105,10 @@ def model_source(study: Study, trial: Trial, spec: SearchSpec, placement: Placem
         backbone = (
             f"torchvision.models.{placement.backbone}(weights=None, num_classes=len(CLASSES))"
         )
-    attaching = _joined([getsource(attach)])[1]
+    attaching = [getsource(function).rstrip() for function in (attach, _gated)]
     imports |= {
         "import json",
+        "from functools import partial",
         "from pathlib import Path",
         "from typing import Any",
         "import torch",

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy
 
 if TYPE_CHECKING:
-    from .backbones import backbone, backbones
     from .costs import Cost, cost, count
+    from .networks import backbone, backbones
     from .placement import Module, Placement, draw
-    from .plug import build, complete, plug
+    from .plugging import build, complete, plug
     from .site import Site, find_sites, sites
     from .space import Space, SpaceSettings
 
@@ -40,15 +40,15 @@ __getattr__ = lazy(
         "Site": ".site",
         "Space": ".space",
         "SpaceSettings": ".space",
-        "backbone": ".backbones",
-        "backbones": ".backbones",
-        "build": ".plug",
-        "complete": ".plug",
+        "backbone": ".networks",
+        "backbones": ".networks",
+        "build": ".plugging",
+        "complete": ".plugging",
         "cost": ".costs",
         "count": ".costs",
         "draw": ".placement",
         "find_sites": ".site",
-        "plug": ".plug",
+        "plug": ".plugging",
         "sites": ".site",
     },
 )

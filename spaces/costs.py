@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .. import attention
-from .backbones import backbone
+from .networks import backbone
 from .placement import Module, Placement
 from .site import Site, sites
 

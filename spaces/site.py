@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .backbones import backbone
+from .networks import backbone
 
 __all__ = ["KINDS", "Site", "find_sites", "sites"]
 
@@ -96,12 +96,13 @@ def find_sites(model: nn.Module, image_size: int) -> list[Site]:
     larger than 1 x 1. Modules that run more than once in a pass are no sites.
     """
     watched = _watch(model, image_size)
-    once = {path for path, count in watched.calls.items() if count == 1}
-    blocks = [add for add in watched.adds if add.block in once and add.branch in once]
-    if not blocks:
+    once = {path for path in watched.shapes if path and watched.calls[path] == 1}
+    branches: dict[str, list[str]] = {}  # of each block
+    for block, branch in watched.adds:
+        if {block, branch} <= once:
+            branches.setdefault(block, []).append(branch)
+    if not branches:
         return []
-    stages = _stages(blocks, watched)
-    stage_of = {add.block: number for number, run in enumerate(stages, 1) for add in run}
     found = []
 
     def site(path: str, kind: str, stage: int, block: str) -> None:
@@ -110,28 +111,21 @@ def find_sites(model: nn.Module, image_size: int) -> list[Site]:
         conv = Conv.of(module) if isinstance(module, nn.Conv2d) else None
         found.append(Site(path, kind, stage, block, shape, input_shape, conv))
 
-    stem = watched.source.get(blocks[0].block)
+    stem = watched.source.get(next(iter(branches)))
     if stem in once:
         site(stem, "stem", 0, "")
-    for number, run in enumerate(stages, 1):
-        for add in run:
-            inside = f"{add.block}."
+    for stage, run in enumerate(_stages([*branches], watched), 1):
+        for block in run:
             for path, module in model.named_modules():
                 large = isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1)
-                if large and path.startswith(inside) and path in once:
-                    site(path, "conv", stage_of[add.block], add.block)
-            site(add.branch, "branch", number, add.block)
-            site(add.block, "block", number, add.block)
-        site(_stage_path(run, model), "stage", number, "")
+                if large and path.startswith(f"{block}.") and path in once:
+                    site(path, "conv", stage, block)
+            for branch in branches[block]:
+                site(branch, "branch", stage, block)
+            site(block, "block", stage, block)
+        path = _stage_path(run, model)
+        site(path if path in once else run[-1], "stage", stage, "")
     return found
-
-
-@dataclass(slots=True)
-class _Add:
-    """A branch added to a shortcut."""
-
-    block: str
-    branch: str
 
 
 @dataclass(slots=True)
@@ -143,7 +137,7 @@ class _Watched:
         default_factory=dict
     )
     source: dict[str, str] = field(default_factory=dict)  # module -> what made its input
-    adds: list[_Add] = field(default_factory=list)
+    adds: list[tuple[str, str]] = field(default_factory=list)  # (block, branch), in their order
 
 
 def _watch(model: nn.Module, image_size: int) -> _Watched:
@@ -180,7 +174,8 @@ def _watch(model: nn.Module, image_size: int) -> _Watched:
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
-            maps = [a for a in args if isinstance(a, Tensor)]
+            flat = [b for a in args for b in (a if isinstance(a, list | tuple) else [a])]
+            maps = [a for a in flat if isinstance(a, Tensor)]
             if func.overloadpacket in (torch.ops.aten.add, torch.ops.aten.add_):
                 self.note(maps)
             depth = max((self.depth.get(id(a), 0) for a in maps), default=0)
@@ -197,7 +192,7 @@ def _watch(model: nn.Module, image_size: int) -> _Watched:
                 return
             branch = max(maps, key=lambda a: self.depth.get(id(a), 0))
             if id(branch) in maker:
-                seen.adds.append(_Add(running[-1], maker[id(branch)]))
+                seen.adds.append((running[-1], maker[id(branch)]))
 
     model = _on_meta(model)
     with _hooks(model, enter, leave), Additions(), torch.no_grad():
@@ -230,23 +225,23 @@ def _hooks(model: nn.Module, enter: Any, leave: Any) -> Iterator[None]:
             handle.remove()
 
 
-def _stages(blocks: list[_Add], watched: _Watched) -> list[list[_Add]]:
-    runs: list[list[_Add]] = []
+def _stages(blocks: list[str], watched: _Watched) -> list[list[str]]:
+    runs: list[list[str]] = []
     resolution = None
-    for add in blocks:
-        height_width = watched.shapes[add.block][0][1:]
+    for block in blocks:
+        height_width = watched.shapes[block][0][1:]
         if height_width != resolution:
             runs.append([])
             resolution = height_width
-        runs[-1].append(add)
+        runs[-1].append(block)
     return runs
 
 
-def _stage_path(run: list[_Add], model: nn.Module) -> str:
+def _stage_path(run: list[str], model: nn.Module) -> str:
     """The container that holds exactly the blocks of ``run``, else the last block."""
-    parent, _, _ = run[-1].block.rpartition(".")
+    parent, _, _ = run[-1].rpartition(".")
     inside = {f"{parent}.{name}" for name, _ in model.get_submodule(parent).named_children()}
-    return parent if parent and inside == {add.block for add in run} else run[-1].block
+    return parent if parent and inside == set(run) else run[-1]
 
 
 def _chw(x: Tensor) -> tuple[int, int, int]:

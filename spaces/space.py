@@ -14,10 +14,10 @@ from .. import attention
 from .._settings import Settings
 from ..attention import Choice
 from ..errors import BadValue, unknown
-from .backbones import backbones
 from .costs import cost, module_cost
+from .networks import backbones
 from .placement import Module, Placement, Value
-from .plug import check, complete
+from .plugging import check, complete
 from .site import Site, sites
 
 __all__ = ["NOTHING", "Chooser", "Space", "SpaceSettings"]

@@ -12,6 +12,7 @@ import torchvision
 from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.transforms.v2 import functional as v2
 
 from .._settings import Settings
 from ..errors import BadValue, unknown
@@ -199,8 +200,7 @@ def load(data: Data) -> Images:
 
 
 def _resized(images: Tensor, size: int) -> Tensor:
-    resize = torchvision.transforms.v2.functional.resize
-    resized: Tensor = resize(images.contiguous(), [size, size], antialias=True)
+    resized: Tensor = v2.resize(images.contiguous(), [size, size], antialias=True)
     return resized
 
 
@@ -311,7 +311,7 @@ def _read_folder(folder: Path, data: Data) -> tuple[_Raw, list[str]]:
     for number, (file, _) in enumerate(images.samples):
         try:
             picture = images.loader(file)
-        except OSError as error:
+        except Exception as error:  # decoders raise what they like at a broken file
             raise BadValue(f"imagefolder: cannot read {file!r}: {error}") from None
         resized = torchvision.transforms.functional.resize(picture, size)
         pixels[number] = np.asarray(torchvision.transforms.functional.center_crop(resized, [size]))

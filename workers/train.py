@@ -64,15 +64,16 @@ class Training:
     def _train(self) -> float:
         recipe, train = self.recipe, self.images.train
         total, count = torch.zeros((), device=self.device), 0
-        brings = [module for module in self.model.modules() if hasattr(module, "extra_loss")]
+        brings: list[Any] = [m for m in self.model.modules() if hasattr(m, "extra_loss")]
         self.model.train()
         for x, labels in train.shuffled(recipe.batch, self.rng, shift=self.shift, flip=self.flip):
             loss = cross_entropy(self.model(x), labels, label_smoothing=recipe.label_smoothing)
             total += loss.detach() * len(labels)  # stays on the device: no wait at each step
             count += len(labels)
             for module in brings:
-                extra: Any = module.extra_loss
-                loss = loss if extra is None else loss + extra
+                if module.extra_loss is not None:
+                    loss = loss + module.extra_loss
+                    module.extra_loss = None  # its graph ends with this step
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()

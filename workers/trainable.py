@@ -14,7 +14,7 @@ from ray import tune
 from safetensors.torch import save_file
 
 from ..spaces.placement import Placement
-from ..spaces.plug import build
+from ..spaces.plugging import build
 from .data import Data, Images, load
 from .recipe import Recipe
 from .train import Epoch, Training

@@ -1,7 +1,7 @@
 import pytest
 import torch
 from foveate.errors import UnknownName
-from foveate.spaces.backbones import backbone, backbones, source_of
+from foveate.spaces.networks import backbone, backbones, source_of
 
 
 @pytest.mark.parametrize("name", backbones())

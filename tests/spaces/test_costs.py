@@ -5,9 +5,9 @@ import pytest
 import torch
 from foveate import attention
 from foveate.spaces import Cost, Module, Placement, cost, count, sites
-from foveate.spaces.backbones import backbone
 from foveate.spaces.costs import module_cost
-from foveate.spaces.plug import build
+from foveate.spaces.networks import backbone
+from foveate.spaces.plugging import build
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -7,8 +7,8 @@ import torch
 from foveate import attention
 from foveate.errors import BadValue, UnknownName
 from foveate.spaces import Module, Placement, sites
-from foveate.spaces.backbones import backbone
-from foveate.spaces.plug import attach, build, complete, plug
+from foveate.spaces.networks import backbone
+from foveate.spaces.plugging import attach, build, complete, plug
 from torch import nn
 from torch.testing import assert_close
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from foveate import attention
 from foveate.spaces import Site, find_sites, sites
-from foveate.spaces.backbones import backbone
+from foveate.spaces.networks import backbone
 from foveate.spaces.site import KINDS, Conv
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -7,7 +7,7 @@ import pytest
 from foveate import attention
 from foveate.errors import BadValue, UnknownName
 from foveate.spaces import Module, Placement, Space, SpaceSettings, cost, sites
-from foveate.spaces.plug import complete
+from foveate.spaces.plugging import complete
 
 
 def space(**settings: Any) -> Space:

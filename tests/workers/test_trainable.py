@@ -122,10 +122,8 @@ def test_a_file_is_written_whole_or_not_at_all(
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(
-        trainable if name == WEIGHTS else torch,
-        *{WEIGHTS: ("save_file", full), CHECKPOINT: ("save", full)}[name],
-    )
+    where, writer = (trainable, "save_file") if name == WEIGHTS else (torch, "save")
+    monkeypatch.setattr(where, writer, full)
     report = trainer.step()
     assert report["failed"] == "OSError: [Errno 28] No space left on device"
     assert "epoch" not in report

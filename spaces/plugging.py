@@ -1,12 +1,13 @@
 """Putting a placement's modules into a backbone, which keeps its parameter names."""
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from .. import attention
 from ..errors import BadValue, unknown
-from .backbones import backbone
+from .networks import backbone
 from .placement import Module, Placement
 from .site import Site, sites
 
@@ -49,12 +50,13 @@ def attach(host: nn.Module, gate: nn.Module) -> None:
     while hasattr(host, name):
         name = f"attention{int(name.removeprefix('attention') or 0) + 1}"
     host.add_module(name, gate)
+    if type(host).forward is not nn.Sequential.forward:  # a Sequential runs its children itself
+        host.register_forward_hook(partial(_gated, name))
 
-    def apply(host: nn.Module, args: tuple[Any, ...], out: Tensor) -> Tensor:
-        gated: Tensor = getattr(host, name)(out)
-        return gated
 
-    host.register_forward_hook(apply)
+def _gated(name: str, host: nn.Module, args: tuple[Any, ...], out: Tensor) -> Tensor:
+    gated: Tensor = getattr(host, name)(out)
+    return gated
 
 
 def complete(placement: Placement) -> Placement:
@@ -70,6 +72,9 @@ def complete(placement: Placement) -> Placement:
         if module.site not in there:
             raise unknown(f"site of {placement.backbone} called", module.site, list(there))
         chosen = check(module, there[module.site])
+        others = [attention.entry(other.name) for other in placement.at(module.site)]
+        if sum(entry.kind == "weight" for entry in others) > 1:
+            raise BadValue(f"{module.site!r} takes one weight attention, got {len(others)}")
         modules.append(Module(module.site, module.name, tuple(chosen.items())))
     return Placement.of(placement.backbone, modules)
 
