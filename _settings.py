@@ -13,7 +13,7 @@ __all__ = ["Settings"]
 class Settings(BaseModel):
     """A frozen model; unknown keys and impossible values raise a ``UserError`` of one sentence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -28,6 +28,9 @@ class Settings(BaseModel):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """From plain data, such as what a YAML file held."""
+        for key in values:
+            if not isinstance(key, str):
+                raise BadValue(f"a setting is called by a word, got {key!r}")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:

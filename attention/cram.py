@@ -110,8 +110,10 @@ class RectangularAttention(nn.Module):
         return along * self._window(cos * y_NHW - sin * x_NHW, high)
 
     def _window(self, position: Tensor, half: Tensor) -> Tensor:
+        """sg(a) - sg(b) as a product, whose tails do not vanish in the difference of two ones."""
         s = self.sharpness
-        return torch.sigmoid(s * (position + half)) - torch.sigmoid(s * (position - half))
+        inner = torch.sigmoid(s * (position + half)) * torch.sigmoid(s * (half - position))
+        return inner * -torch.expm1(-2 * s * half)
 
     def _equivariance_loss(self, x_NCHW: Tensor, found: Rectangle) -> Tensor:
         images, _, height, width = x_NCHW.shape

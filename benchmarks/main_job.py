@@ -18,11 +18,12 @@ from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from frame import Report, main
+from sqlalchemy.orm import Session
+
 from foveate import Placement, SearchSpec
 from foveate.search import store
 from foveate.spaces import draw
-from frame import Report, main
-from sqlalchemy.orm import Session
 
 FULL: list[str] = []
 QUICK = ["trials=16", "recipe.epochs=3", "data.name=digits", "recipe.batch=64"]
@@ -77,6 +78,7 @@ def search(changes: list[str], seed: int) -> Found:
 def test_accuracy(placement: str, changes: list[str], seed: int) -> float:
     """Percent of the test images, after training with ``seed``."""
     import torch
+
     from foveate import build
     from foveate.workers.train import Training, accuracy
 

@@ -26,6 +26,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session
 
@@ -88,12 +89,12 @@ class Ledger:
                 f"got {name!r}"
             )
         self.engine = store.open_database(storage, create=True)
+        self._optuna = _optuna_study(url.render_as_string(hide_password=False), name)
         self._rungs = rungs(spec.stopping, spec.recipe.epochs)
         with Session(self.engine) as session, session.begin():
             self.study_id = self._find_or_add(session, images)
             self._folder = Path(spec.folder).absolute() / f"{name}-{self._study(session).uid[:8]}"
         self._lease()
-        self._optuna = _optuna_study(url.render_as_string(hide_password=False), name)
         self._beating = threading.Event()
         self._lost = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="foveate-lease", daemon=True)
@@ -355,12 +356,12 @@ class Ledger:
             if told.number not in known and "placement" in told.user_attrs:
                 placement = Placement.parse(told.user_attrs["placement"])
                 self._add(told.number, placement, told.user_attrs["origin"])
-            elif told.number in known and known[told.number].state in (
-                "complete",
-                "stopped",
-                "failed",
-            ):
-                self._tell(told.number)
+            elif told.number in known:
+                ours = known[told.number].state
+                if ours in ("complete", "stopped", "failed"):
+                    self._tell(told.number)
+                elif ours == "waiting":
+                    self._optuna_state(told.number, TrialState.WAITING)
         self._put_back()
 
     def _put_back(self) -> None:
@@ -452,6 +453,11 @@ def _optuna_study(url: str, name: str) -> optuna.Study:
         directions=["maximize", "minimize"],
         load_if_exists=True,
     )
+    if study.directions != [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]:
+        raise BadValue(
+            f"there is an Optuna study {name!r} with other objectives in that database; "
+            "choose another name with --study"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         study.set_metric_names(["accuracy", "GFLOPs"])

@@ -8,6 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from ..spaces.placement import draw
 from .driver import Event
@@ -75,12 +76,8 @@ class Progress:
         about = f"{event.state:<8} {shown:>8}  {job.gflops:.4g} GFLOPs  {self._what(event)}"
         if event.reason:
             about += f"  ({event.reason})"
-        self.console.print(
-            f"{monotonic() - self.began:5.0f} s  trial {number:>3}  {about}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        line = f"{monotonic() - self.began:5.0f} s  trial {number:>3}  {about}"
+        self.console.print(Text(line), soft_wrap=True)
 
     def _what(self, event: Event) -> str:
         if event.job.origin.startswith("everywhere:"):
@@ -89,9 +86,9 @@ class Progress:
 
     def _render(self) -> Table:
         table = Table.grid(padding=(0, 1))
-        table.add_row(self.summary())
+        table.add_row(Text(self.summary()))
         for number, about in sorted(self.running.items()):
-            table.add_row(f"  trial {number:>3}  {about}")
+            table.add_row(Text(f"  trial {number:>3}  {about}"))
         return table
 
     def summary(self) -> str:
@@ -114,6 +111,8 @@ class Progress:
         return " · ".join(parts)
 
     def _left(self, trials: int) -> float | None:
+        if trials <= 0:
+            return None
         elapsed = monotonic() - self.began
         guesses = []
         if self.ended:

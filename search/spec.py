@@ -1,5 +1,6 @@
 """The whole search as one validated document."""
 
+import re
 from collections.abc import Iterable
 from os import cpu_count
 from pathlib import Path
@@ -54,7 +55,7 @@ class SearchSpec(Settings):
     resources: Resources = Resources()
     trials: int = Field(30, ge=1)  # of the whole study, baselines included
     time_budget: float | None = Field(None, gt=0)  # seconds of this run; also written 10m, 2h
-    seed: int = Field(0, ge=0)  # of the proposals
+    seed: int = Field(0, ge=0, lt=2**32)  # of the proposals
     folder: str = "foveate-runs"  # of checkpoints and weights; on a cluster, one that all see
 
     @model_validator(mode="before")
@@ -73,16 +74,18 @@ class SearchSpec(Settings):
             if not equals or not key:
                 raise BadValue(f"--set takes section.key=value, got {change!r}")
             try:
-                _put(document, key.split("."), yaml.safe_load(value))
-            except yaml.YAMLError:
+                plain = yaml.safe_load(value)
+            except (yaml.YAMLError, ValueError):  # a date that is none, for one
                 raise BadValue(f"--set {key}: {value!r} is no value of YAML") from None
+            _put(document, key.split("."), plain)
         return cls.of(document)
 
     @property
     def default_name(self) -> str:
         """What a study of this spec is called, if the user says nothing."""
         kind, _, path = self.data.name.partition(":")
-        return f"{Path(path).name or kind}-{self.space.backbone}"
+        name = re.sub(r"[^\w.+= -]+", "-", Path(path).name or kind).lstrip(".")[:60]
+        return f"{name}-{self.space.backbone}"
 
     @property
     def workers(self) -> int:
@@ -127,7 +130,7 @@ def _yaml(path: str) -> dict[str, Any]:
         document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadValue(f"cannot read the spec {path!r}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = "" if line is None else f", line {line + 1}"
         raise BadValue(f"the spec {path!r} is no YAML{where}") from None

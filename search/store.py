@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 SCHEMES = ("sqlite", "postgresql")
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 
 # ------------------------------------------------------------------------------- the database
@@ -49,9 +50,9 @@ def url_of(storage: str) -> URL:
     kinds = f"{listed(SCHEMES, last='or')}, such as sqlite:///foveate.db"
     try:
         url = make_url(storage)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise BadValue(f"storage must be a database URL of {kinds}, got {storage!r}") from None
-    if url.get_backend_name() not in SCHEMES:
+    if url.drivername not in DRIVERS:
         shown = url.render_as_string(hide_password=True)
         raise BadValue(f"storage must be a database URL of {kinds}, got {shown!r}")
     if url.drivername == "postgresql":
@@ -97,8 +98,9 @@ def _sqlite(url: URL, *, create: bool, read_only: bool) -> Engine:
     def connected(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         connection.execute("PRAGMA foreign_keys = ON")
+        if create:
+            connection.execute("PRAGMA journal_mode = WAL")  # stays so for all who open it
         if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
 
     @event.listens_for(engine, "begin")

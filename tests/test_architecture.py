@@ -6,8 +6,9 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-import foveate
 import pytest
+
+import foveate
 
 HEAVY = {"torch", "torchvision", "ray", "optuna"}
 ROOT = Path(foveate.__file__).parent

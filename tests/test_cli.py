@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from foveate.cli import app
 from typer.testing import CliRunner, Result
+
+from foveate.cli import app
 
 COMMANDS = ("search", "studies", "front", "export", "dashboard", "modules", "sites")
 

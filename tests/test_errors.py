@@ -1,4 +1,5 @@
 import pytest
+
 from foveate.errors import BadValue, UnknownName, UserError, listed, unknown
 
 

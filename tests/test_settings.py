@@ -2,9 +2,10 @@ from math import inf, nan
 from typing import Any, Literal
 
 import pytest
+from pydantic import Field, field_validator
+
 from foveate._settings import Settings
 from foveate.errors import BadValue, UnknownName, UserError
-from pydantic import Field, field_validator
 
 
 class Inner(Settings):

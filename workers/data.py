@@ -29,7 +29,7 @@ class Data(Settings):
         None, ge=8, le=1024
     )  # pixels a side; None: the set's own, 224 of a folder
     validation: float = Field(0.2, gt=0, lt=1)  # share of the training images, where a set has none
-    seed: int = Field(0, ge=0)  # of splitting and of generation
+    seed: int = Field(0, ge=0, lt=2**32)  # of splitting and of generation
 
     @field_validator("name")
     @classmethod

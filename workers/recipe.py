@@ -19,4 +19,4 @@ class Recipe(Settings):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     augment: Literal["auto", "none", "shift", "shift+flip"] = "auto"  # auto: what labels survive
     shift: int = Field(2, ge=0)  # pixels, at most, in each direction
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)

@@ -6,8 +6,9 @@ from itertools import product
 
 import pytest
 import torch
-from foveate import attention
 from torch import nn
+
+from foveate import attention
 
 Value = bool | int | float | str
 Variant = tuple[str, dict[str, Value]]

@@ -2,9 +2,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from foveate import attention
 from torch import nn
 from torch.testing import assert_close
+
+from foveate import attention
 
 AW = attention.entry("aw")
 

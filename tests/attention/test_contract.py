@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
 from foveate import attention
 from foveate.errors import BadValue, UnknownName
 from foveate.spaces import cifar
-from torch import Tensor, nn
-from torch.testing import assert_close
 
 Make = Callable[..., nn.Module]
 Stir = Callable[[nn.Module], nn.Module]

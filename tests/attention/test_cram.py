@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from foveate import attention
-from foveate.attention.cram import R_MAX, R_MIN, Rectangle
 from torch import Tensor, nn
 from torch.testing import assert_close
+
+from foveate import attention
+from foveate.attention.cram import R_MAX, R_MIN, Rectangle
 
 HEADS = ["conv", "moments"]
 
@@ -255,6 +256,23 @@ def test_the_target_of_the_loss_is_detached() -> None:
     trained_loss(module, torch.rand(8, 1, 8, 8).double()).backward()
     assert target.five.grad is None
     assert (moved.five.grad != 0).all()
+
+
+def test_the_loss_is_the_sum_in_its_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "rand", torch.ones)  # the largest turn, scale and shift
+    theta, scale, shift = math.pi / 6, 1.2, 0.2
+    x, y = (
+        0.1 * math.cos(theta) + 0.3 * math.sin(theta),
+        0.1 * math.sin(theta) - 0.3 * math.cos(theta),
+    )
+    there = (scale * x + shift, scale * y + shift, scale * 0.5, scale * 0.3, 0.2 + theta)
+    missed = (0.1, -0.2, 0.05, 0.1, 0.3)
+    for miss in ((0.0,) * 5, missed):
+        module = cram(equivariance=1.0)
+        moved = (a + b for a, b in zip(there, miss, strict=True))
+        module.head = InTurn(Given(0.1, -0.3, 0.5, 0.3, 0.2), Given(*moved))
+        expected = sum(m * m for m in miss[:4]) + 1 - math.cos(2 * miss[4])
+        assert_close(trained_loss(module, torch.zeros(4, 1, 8, 8).double()).item(), expected)
 
 
 def test_there_is_no_loss_without_its_weight_or_outside_of_training() -> None:

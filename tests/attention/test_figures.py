@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+
 from foveate import attention
 from foveate.spaces import Module, Placement, cost, sites
-from torch import nn
 
 BARE = {"resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032}
 BARE |= {"resnet101": 44_549_160}

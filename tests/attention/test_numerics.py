@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from foveate import attention
 from torch import Tensor, nn
 from torch.autograd import gradcheck
 from torch.testing import assert_close
+
+from foveate import attention
 
 Reference = Callable[..., Tensor]  # (module, x, **hyper-parameters), on the module's own parameters
 REFERENCES: dict[str, Reference] = {}

@@ -1,9 +1,10 @@
 import pytest
 import torch
+from torch import Tensor, nn
+
 from foveate import attention
 from foveate.attention import _registry
 from foveate.errors import BadValue, UnknownName
-from torch import Tensor, nn
 
 
 @pytest.fixture(autouse=True)

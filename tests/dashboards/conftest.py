@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+
 from foveate.dashboards.app import create_app
 from foveate.search import store
 from foveate.search.records import Study, Trial
 from foveate.spaces.placement import Module, Placement
-from sqlalchemy.orm import Session
-from starlette.testclient import TestClient
 
 HERE = "http://127.0.0.1:8080"
 BARE = 0.040  # GFLOPs

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+
 from foveate.dashboards import app as app_module
 from foveate.dashboards.app import create_app, serve
 from foveate.dashboards.assets import HERE, Assets, shipped
 from foveate.errors import BadValue, UnknownName, UserError
 from foveate.search import store
 from foveate.search.records import Base, Schema
-from sqlalchemy.orm import Session
-from starlette.testclient import TestClient
 
 from .conftest import add_study, add_trial, browser
 

@@ -7,14 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jinja2 import UndefinedError
+from sqlalchemy.orm import Session
+
 from foveate.dashboards import axes, pages
 from foveate.dashboards.assets import render, shipped, templates
 from foveate.dashboards.pages import Drawer, FrontPage, StudiesPage
 from foveate.errors import UnknownName
 from foveate.search import store
 from foveate.search.records import Study, now
-from jinja2 import UndefinedError
-from sqlalchemy.orm import Session
 
 from .conftest import BARE, add_study, add_trial
 

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+
 from foveate.dashboards.points import TOO_OLD
 from foveate.search import store
 from foveate.search.front import front
 from foveate.search.records import Study
-from sqlalchemy.orm import Session
-from starlette.testclient import TestClient
 
 from .conftest import BARE, add_trial
 

@@ -11,13 +11,14 @@ from typing import Any
 import hypothesis
 import pytest
 import torch
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
 from foveate.search import store
 from foveate.search.ledger import Job, Ledger
 from foveate.search.records import Study, Trial
 from foveate.search.spec import SearchSpec
 from foveate.spaces import Module, Placement, sites
-from sqlalchemy import update
-from sqlalchemy.orm import Session
 
 hypothesis.settings.register_profile("foveate", deadline=None)  # shared cores may pause
 hypothesis.settings.load_profile("foveate")

@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from sqlalchemy.orm import Session
+from torch import Tensor
+from torch.testing import assert_close
+
 from foveate import attention
 from foveate.errors import BadValue, UnknownName
 from foveate.search.export import chosen, export
@@ -20,10 +25,6 @@ from foveate.spaces.plugging import complete
 from foveate.workers.data import Images, Split
 from foveate.workers.recipe import Recipe
 from foveate.workers.train import Training
-from safetensors.torch import save_file
-from sqlalchemy.orm import Session
-from torch import Tensor
-from torch.testing import assert_close
 
 SIZE = 16
 CLASSES = ('a "b"', "ü", "back\\slash", '"""', "e")  # folders may be called so

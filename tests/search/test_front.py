@@ -3,11 +3,12 @@ from math import inf, isfinite, nan
 import numpy as np
 import optuna
 import pytest
-from foveate.search.front import Point, dominates, front, hypervolume, knee, ranks
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna._hypervolume import compute_hypervolume
 from optuna.study._multi_objective import _fast_non_domination_rank
+
+from foveate.search.front import Point, dominates, front, hypervolume, knee, ranks
 
 FEW = st.integers(0, 4).map(lambda n: n / 4)  # so that ties and duplicates are common
 FINITE = st.tuples(

@@ -9,15 +9,16 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.trial import TrialState
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
 from foveate.errors import BadValue
 from foveate.search import ledger as ledgers
 from foveate.search import store
 from foveate.search.ledger import Ledger, LostLeaseError
 from foveate.search.records import Study, Trial, now
 from foveate.search.stopping import decide
-from optuna.trial import TrialState
-from sqlalchemy import update
-from sqlalchemy.orm import Session
 
 Opened = Callable[..., Ledger]
 

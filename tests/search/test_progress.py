@@ -3,12 +3,13 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
+
 from foveate.search.driver import Event
 from foveate.search.ledger import Job
 from foveate.search.progress import Progress
 from foveate.search.records import Study, Trial
 from foveate.spaces import Module, Placement
-from rich.console import Console
 
 Add = Callable[..., Trial]
 SE = [Module("layer1.0.bn2", "se")]

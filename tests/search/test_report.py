@@ -5,13 +5,14 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from rich.console import Console
+from sqlalchemy.orm import Session
+
 from foveate.search import report
 from foveate.search.records import Study, Trial
 from foveate.search.report import Row
 from foveate.spaces import Placement
-from PIL import Image
-from rich.console import Console
-from sqlalchemy.orm import Session
 
 Add = Callable[..., Trial]
 CHOSEN = {"layer1.0.bn2": "se", "layer3": "steam"}

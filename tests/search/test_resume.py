@@ -13,9 +13,10 @@ from pathlib import Path
 import optuna
 import pytest
 import torch
+from optuna.trial import TrialState
+
 from foveate import Recipe, SearchSpec, build
 from foveate.workers.train import Training
-from optuna.trial import TrialState
 
 SEARCH = [sys.executable, "-m", "foveate.cli", "search", "--study", "tiny", "--trials", "5"]
 SEARCH += ["--set", "data.name=digits", "--set", "space.modules=[eca, se]"]

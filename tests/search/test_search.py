@@ -10,8 +10,9 @@ from wsgiref.util import setup_testing_defaults
 
 import optuna
 import pytest
-from foveate.search import store
 from sqlalchemy.orm import Session
+
+from foveate.search import store
 
 SPEC = """
 data: {name: digits}

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from foveate.errors import BadValue, UnknownName, UserError
-from foveate.search.spec import Resources, SearchSpec, seconds_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from foveate.errors import BadValue, UnknownName, UserError
+from foveate.search.spec import Resources, SearchSpec, seconds_of
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@ from math import ceil
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from foveate.errors import BadValue
 from foveate.search.front import Point, front
 from foveate.search.stopping import Decision, Stopping, decide, rungs
-from hypothesis import given
-from hypothesis import strategies as st
 
 POINTS = st.lists(
     st.tuples(st.integers(0, 20).map(lambda n: n / 20), st.integers(1, 9).map(float)),

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from foveate.errors import BadValue, UnknownName, UserError
-from foveate.search import store
-from foveate.search.front import front, hypervolume
-from foveate.search.records import SCHEMA, Epoch, Schema, Study, Trial, now
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
+
+from foveate.errors import BadValue, UnknownName, UserError
+from foveate.search import store
+from foveate.search.front import front, hypervolume
+from foveate.search.records import SCHEMA, Epoch, Schema, Study, Trial, now
 
 Add = Callable[..., Trial]
 

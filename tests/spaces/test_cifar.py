@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from foveate.spaces.cifar import CifarResNet
 
 

@@ -3,13 +3,14 @@ from itertools import product
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
 from foveate import attention
 from foveate.spaces import Cost, Module, Placement, cost, count, sites
 from foveate.spaces.costs import module_cost
 from foveate.spaces.networks import backbone
 from foveate.spaces.plugging import build
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 BARE = {  # parameters and multiply-adds at 224 pixels and 1000 classes
     "resnet18": (11_689_512, 1_814_073_344),

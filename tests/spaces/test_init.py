@@ -5,6 +5,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 
 import pytest
+
 from foveate import spaces
 
 

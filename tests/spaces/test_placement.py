@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from foveate.spaces import Module, Placement, draw, sites
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from foveate.spaces import Module, Placement, draw, sites
 
 VALUES = st.one_of(
     st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()
@@ -82,6 +83,11 @@ def test_the_spelling_is_the_one_in_the_databases() -> None:
         '["layer2.0.bn2","se",{"reduction":8}]]}'
     )
     assert EXAMPLE.key == "39825ca01d25d3d8"
+
+
+def test_a_spelling_is_readable_in_any_language() -> None:
+    found = Placement.of("сеть", [Module("étage", "注意")])
+    assert found.spelling == '{"version":1,"backbone":"сеть","modules":[["étage","注意",{}]]}'
 
 
 def test_a_spelling_by_hand_may_have_any_order() -> None:

@@ -4,12 +4,13 @@ import json
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from foveate import attention
 from foveate.spaces import Site, find_sites, sites
 from foveate.spaces.networks import backbone
 from foveate.spaces.site import KINDS, Conv
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 BLOCKS |= {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}

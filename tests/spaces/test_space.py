@@ -4,6 +4,7 @@ from typing import Any
 
 import optuna
 import pytest
+
 from foveate import attention
 from foveate.errors import BadValue, UnknownName
 from foveate.spaces import Module, Placement, Space, SpaceSettings, cost, sites

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from foveate.workers.data import Data, Images, load
 from foveate.workers.recipe import Recipe
 

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from foveate.errors import BadValue, UserError
-from foveate.workers import data as sets
-from foveate.workers.data import COPIES, Data, Images, Split, load
 from PIL import Image
 from torch import Tensor
 from torch.testing import assert_close
+
+from foveate.errors import BadValue, UserError
+from foveate.workers import data as sets
+from foveate.workers.data import COPIES, Data, Images, Split, load
 
 
 @pytest.fixture(scope="module")

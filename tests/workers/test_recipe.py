@@ -1,4 +1,5 @@
 import pytest
+
 from foveate.errors import BadValue
 from foveate.workers.recipe import Recipe
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
 from foveate.spaces import Module, Placement, build
 from foveate.workers.data import Images, Split
 from foveate.workers.recipe import Recipe
 from foveate.workers.train import DivergedError, Epoch, Training, accuracy
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.testing import assert_close
 
 BARE = Placement.of("resnet8", [])
 FEW = slice(0, 256)  # images

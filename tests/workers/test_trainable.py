@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import ray
 import torch
+from safetensors.torch import load_file
+
 from foveate.spaces import Module, Placement, build
 from foveate.workers import trainable
 from foveate.workers.data import Data, Images
 from foveate.workers.recipe import Recipe
 from foveate.workers.train import Training, accuracy
 from foveate.workers.trainable import CHECKPOINT, WEIGHTS, CandidateTrainer
-from safetensors.torch import load_file
 
 PLACEMENT = Placement.of("resnet8", [Module("layer1.0.bn2", "se"), Module("layer3.0.conv1", "aw")])
 EPOCHS = 3

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from foveate.errors import UnknownName
 from foveate.spaces.networks import backbone, backbones, source_of
 

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+from torch.testing import assert_close
+
 from foveate import attention
 from foveate.errors import BadValue, UnknownName
 from foveate.spaces import Module, Placement, sites
 from foveate.spaces.networks import backbone
 from foveate.spaces.plugging import attach, build, complete, plug
-from torch import nn
-from torch.testing import assert_close
 
 BRANCH, CONV = "layer2.0.bn2", "layer2.0.conv2"
 
