@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy.orm import Session
 
+from ..errors import UserError
 from . import store
 from .driver import Outcome, drive
 from .export import chosen, export
@@ -79,12 +80,16 @@ def _show(ledger: Ledger, name: str, storage: str, console: Console, out: Path) 
         steps = store.front_steps(session, study)
         drawn = picture(session, study, out / "front.png")
         best = chosen(session, study, best=True)
-        folder = export(study, best, out / "best")
+        try:
+            kept = f"is in {export(study, best, out / 'best')}"
+        except UserError as error:  # the search is done all the same
+            kept = f"could not be exported: {error}"
     console.print(
         f"\nHypervolume {steps[-1].hypervolume:.4f}, the mean best accuracy over all budgets from "
         f"the bare backbone to the dearest placement.\n"
-        f"The front is drawn in {drawn}; trial {best.number}, the most accurate, is in {folder}.",
+        f"The front is drawn in {drawn}; trial {best.number}, the most accurate, {kept}.",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
     where = "".join(f" {word}" for word in storage_words(storage))
