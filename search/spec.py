@@ -53,7 +53,7 @@ class SearchSpec(Settings):
     stopping: Stopping = Stopping()
     sampler: Sampler = Sampler()
     resources: Resources = Resources()
-    trials: int = Field(30, ge=1)  # of the whole study, baselines included
+    trials: int = Field(26, ge=1)  # of the whole study, baselines included
     time_budget: float | None = Field(None, gt=0)  # seconds of this run; also written 10m, 2h
     seed: int = Field(0, ge=0, lt=2**32)  # of the proposals
     folder: str = "foveate-runs"  # of checkpoints and weights; on a cluster, one that all see

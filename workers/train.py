@@ -40,7 +40,8 @@ class Training:
     """
 
     def __init__(self, model: nn.Module, images: Images, recipe: Recipe) -> None:
-        self.model, self.images, self.recipe = model, images, recipe
+        self.model = model.to(memory_format=torch.channels_last)
+        self.images, self.recipe = images, recipe
         self.device = images.train.images.device
         self.finished = 0  # epochs
         self.rng = torch.Generator().manual_seed(recipe.seed)
