@@ -22,7 +22,7 @@ class Stopping(Settings):
     """When and how hard candidates are judged."""
 
     rule: Literal["pareto", "none"] = "pareto"
-    first: int = Field(5, ge=1)  # epochs before the first rung; earlier ones tell little
+    first: int = Field(4, ge=1)  # epochs before the first rung; earlier ones tell little
     factor: float = Field(2.0, gt=1)  # rungs lie factor times apart, and 1/factor of each passes
     least: int = Field(6, ge=2)  # candidates at a rung before it stops any
 

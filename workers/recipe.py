@@ -12,7 +12,7 @@ __all__ = ["Recipe"]
 class Recipe(Settings):
     """One recipe for all candidates of a study, so that their accuracies compare."""
 
-    epochs: int = Field(9, ge=1)
+    epochs: int = Field(8, ge=1)
     batch: int = Field(32, ge=2)  # images a step
     peak_lr: float = Field(0.2, gt=0)  # of the one-cycle schedule, at this batch size
     weight_decay: float = Field(5e-4, ge=0)  # not on norms and biases

@@ -59,7 +59,7 @@ def test_a_job_costs_what_its_row_says(opened: Opened) -> None:
 
 @pytest.mark.slow
 def test_no_placement_is_proposed_twice(opened: Opened, by_hand: Any, storage: str) -> None:
-    ledger = opened("trials=120", "sampler.name=tpe", "sampler.startup=90")
+    ledger = opened("trials=120", "sampler.name=tpe", "sampler.startup=100")
     jobs = by_hand.train_all(ledger)
     assert len(jobs) == 120 == len({job.placement for job in jobs})
     assert [job.number for job in jobs] == list(range(120))
@@ -94,8 +94,11 @@ def test_more_trials_go_on_where_the_study_ended(opened: Opened, by_hand: Any) -
     assert not {job.placement for job in before} & {job.placement for job in more}
 
 
+TPE = ("sampler.name=tpe", "sampler.startup=6")
+
+
 def placements(opened: Opened, by_hand: Any, name: str, *changes: str) -> list[str]:
-    with opened("trials=17", "sampler.name=tpe", *changes, name=name) as ledger:
+    with opened("trials=10", *TPE, *changes, name=name) as ledger:
         return [job.placement.spelling for job in by_hand.train_all(ledger)]
 
 
@@ -111,10 +114,10 @@ def test_the_same_seed_proposes_the_same_and_another_seed_something_else(
 
 def test_a_search_in_two_runs_proposes_what_one_run_would(opened: Opened, by_hand: Any) -> None:
     whole = placements(opened, by_hand, "whole")
-    with opened("trials=15", "sampler.name=tpe", name="parts") as first:
+    with opened("trials=8", *TPE, name="parts") as first:
         by_hand.train_all(first)
     placements(opened, by_hand, "parts")
-    with opened("trials=17", "sampler.name=tpe", name="parts") as last:
+    with opened("trials=10", *TPE, name="parts") as last:
         assert [row.placement for row in rows(last)] == whole
 
 

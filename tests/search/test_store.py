@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import func, inspect, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -148,12 +149,27 @@ def test_opening_again_keeps_what_is_there(storage: str, study: Study, session: 
         assert again.scalar(select(func.count()).select_from(Schema)) == 1
 
 
-def test_many_may_make_the_same_database_at_once(storage: str) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        engines = list(pool.map(lambda _: store.open_database(storage, create=True), range(8)))
+def test_two_may_make_the_same_database_at_once(
+    storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have seen that there are no tables before either makes them."""
+    both = Barrier(2)
+
+    class Looking:
+        def __init__(self, engine: Any) -> None:
+            self.found = inspect(engine)
+
+        def has_table(self, name: str) -> bool:
+            there = self.found.has_table(name)
+            both.wait(timeout=30)
+            return bool(there)
+
+    monkeypatch.setattr(store, "inspect", Looking)
+    with ThreadPoolExecutor(2) as pool:
+        engines = list(pool.map(lambda _: store.open_database(storage, create=True), range(2)))
     for engine in engines:
         with Session(engine) as session:
-            assert session.scalar(select(func.count()).select_from(Schema)) == 1
+            assert session.scalars(select(Schema.version)).all() == [SCHEMA]
 
 
 def test_a_reader_cannot_write(storage: str, study: Study, session: Session) -> None:

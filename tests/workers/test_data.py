@@ -230,7 +230,7 @@ def unit() -> tuple[Tensor, Tensor]:
 def test_about_half_of_the_images_are_mirrored_and_the_rest_are_not() -> None:
     image = torch.randint(0, 256, (1, 3, 6, 6), dtype=torch.uint8, generator=rng())
     split = Split(image.expand(400, -1, -1, -1).contiguous(), torch.arange(400), *unit())
-    straight, mirrored = split.normalised(image[0]), split.normalised(image[0].flip(2))
+    straight, mirrored = split.normalised(image)[0], split.normalised(image.flip(3))[0]
     counted = [0, 0]
     for images, _ in split.shuffled(50, rng(), shift=0, flip=True):
         for one in images:
