@@ -59,7 +59,7 @@ def test_a_job_costs_what_its_row_says(opened: Opened) -> None:
 
 @pytest.mark.slow
 def test_no_placement_is_proposed_twice(opened: Opened, by_hand: Any, storage: str) -> None:
-    ledger = opened("trials=120", "sampler.name=tpe", "sampler.startup=100")
+    ledger = opened("trials=120", "sampler.name=tpe", "sampler.startup=108")
     jobs = by_hand.train_all(ledger)
     assert len(jobs) == 120 == len({job.placement for job in jobs})
     assert [job.number for job in jobs] == list(range(120))

@@ -535,6 +535,14 @@ class TestPostgreSQL:
         with Session(store.open_database(storage, read_only=True)) as session:
             assert store.studies(session) == []
 
+    def test_many_may_make_our_tables_at_once(self, storage: str) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            opened = pool.map(lambda _: store.open_database(storage, create=True), range(4))
+            for engine in opened:
+                with Session(engine) as session:
+                    assert session.scalars(select(Schema.version)).all() == [SCHEMA]
+                engine.dispose()
+
     def test_a_database_that_is_not_there_is_named(self, postgres: str) -> None:
         address = postgres.replace("/postgres?", "/nowhere?")
         with pytest.raises(BadValue, match='database "nowhere" does not exist'):
