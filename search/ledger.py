@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
+from time import sleep
 from typing import Any, Self
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..errors import BadValue, UnknownName
@@ -446,7 +448,14 @@ def _optuna_study(url: str, name: str) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_size": 1}
-    storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+    for pause in (0.5, 1.0, 1.5, 2.0, None):
+        try:
+            storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+            break
+        except DBAPIError:  # another driver is making Optuna's tables right now
+            if pause is None:
+                raise
+            sleep(pause)
     study = optuna.create_study(
         storage=storage,
         study_name=name,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event, func, inspect, select, update
+from sqlalchemy import Engine, create_engine, event, func, inspect, select, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
@@ -126,9 +126,11 @@ def _check_schema(engine: Engine, shown: str, *, create: bool) -> None:
         if not create:
             raise UnknownName(f"{shown} holds no study of ours; `foveate search` starts one")
         with Session(engine) as session, session.begin():
+            if engine.dialect.name == "postgresql":  # SQLite took its write lock at BEGIN
+                session.execute(text("SELECT pg_advisory_xact_lock(7204)"))
             Base.metadata.create_all(session.connection())
-            session.add(Schema(version=SCHEMA))
-        return
+            if session.scalar(select(Schema.version)) is None:  # nobody was quicker
+                session.add(Schema(version=SCHEMA))
     with Session(engine) as session:
         version = session.scalar(select(Schema.version))
     if version != SCHEMA:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .. import attention
+from ..errors import unknown
 from .networks import backbone
 from .placement import Module, Placement
 from .site import Site, sites
@@ -62,6 +63,8 @@ def cost(placement: Placement, image_size: int, classes: int = 1000) -> Cost:
     there = {site.path: site for site in sites(placement.backbone, image_size)}
     total = _bare(placement.backbone, image_size, classes)
     for module in placement.modules:
+        if module.site not in there:
+            raise unknown(f"site of {placement.backbone} called", module.site, list(there))
         total += module_cost(module, there[module.site])
     return total
 

@@ -227,12 +227,13 @@ def _hooks(model: nn.Module, enter: Any, leave: Any) -> Iterator[None]:
 
 def _stages(blocks: list[str], watched: _Watched) -> list[list[str]]:
     runs: list[list[str]] = []
-    resolution = None
+    before = None
     for block in blocks:
-        height_width = watched.shapes[block][0][1:]
-        if height_width != resolution:
+        # small maps end in several stages of one resolution: then their containers tell
+        here = (watched.shapes[block][0][1:], block.rpartition(".")[0])
+        if here != before:
             runs.append([])
-            resolution = height_width
+            before = here
         runs[-1].append(block)
     return runs
 

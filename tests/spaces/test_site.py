@@ -303,3 +303,10 @@ class Joined(nn.Module):
 def test_what_was_concatenated_is_still_the_branch() -> None:
     found = find_sites(Net(nn.Sequential(Joined(8), Joined(8))), 16)
     assert paths(found, "branch") == ["body.0.join", "body.1.join"]
+
+
+def test_stages_of_one_resolution_are_told_apart_by_their_containers() -> None:
+    """At 16 pixels the last two stages of a torchvision ResNet have maps of 1 x 1."""
+    found = sites("resnet18", 16)
+    assert paths(found, "stage") == ["layer1", "layer2", "layer3", "layer4"]
+    assert len({site.path for site in found}) == len(found)
