@@ -112,6 +112,7 @@ def _keep(name: str, report: Report) -> Path:
         "targets": [asdict(target) | {"ok": target.ok} for target in report.targets],
         "figures": report.figures,
     }
+    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}-{now:%Y-%m-%d}.json"
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
