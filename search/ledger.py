@@ -13,7 +13,7 @@ import re
 import socket
 import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -183,7 +183,7 @@ class Ledger:
         frozen = optuna.trial.create_trial(
             state=TrialState.WAITING,
             params=dict(chosen),
-            distributions=dict(_distributions(self.space, placement)) if chosen else {},
+            distributions=_distributions(self.space, chosen) if chosen else {},
             user_attrs={
                 "placement": placement.spelling,
                 "origin": origin,
@@ -420,10 +420,10 @@ class _Asking:
 
 
 def _distributions(
-    space: Space, placement: Placement
-) -> Iterable[tuple[str, CategoricalDistribution]]:
-    offered: dict[str, CategoricalDistribution] = {}
-    chosen = space.parameters(placement) or {}
+    space: Space, chosen: Mapping[str, Value]
+) -> dict[str, optuna.distributions.BaseDistribution]:
+    """What the parameters of a placement were ``chosen`` from."""
+    offered: dict[str, optuna.distributions.BaseDistribution] = {}
 
     class Repeat:
         def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
@@ -431,7 +431,7 @@ def _distributions(
             return chosen[name]
 
     space.suggest(Repeat())
-    return offered.items()
+    return offered
 
 
 def _sampler(settings: Sampler, seed: list[int]) -> BaseSampler:
