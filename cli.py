@@ -92,7 +92,11 @@ def search(
     settings = SearchSpec.read(spec, wanted)
     console = _console(plain)
     name = study or settings.default_name
-    outcome = run(settings, name, storage, console, out or Path("results") / name)
+    try:
+        outcome = run(settings, name, storage, console, out or Path("results") / name)
+    except KeyboardInterrupt:  # before the first candidate, after the last, or again
+        console.print("Interrupted; every finished epoch is kept.", highlight=False)
+        outcome = "interrupted"
     if outcome in ("interrupted", "time budget"):
         again = ["foveate", "search", *([spec] if spec else [])]
         again += ["--study", study] if study else []

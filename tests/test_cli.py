@@ -127,3 +127,19 @@ def finished(tmp_path: Path) -> Path:
             epoch["accuracy"] = accuracies[job.origin]
             ledger.report(job.number, worker="w", device="cpu", epoch=epoch)
     return tmp_path
+
+
+def test_ctrl_c_at_any_time_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("foveate.search.run.run", interrupted)
+    ran = foveate("search", "--trials", "3")
+    assert ran.exit_code == 130 and ran.stderr == ""
+    assert ran.output.splitlines() == [
+        "Interrupted; every finished epoch is kept.",
+        "Go on: foveate search --trials 3",
+    ]

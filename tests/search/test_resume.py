@@ -118,7 +118,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_a_second_search_is_refused_and_ctrl_c_ends_the_first_cleanly(tmp_path: Path) -> None:
-    with searching(tmp_path) as process:
+    with searching(tmp_path, "--trials", "40") as process:
         wait_for(lambda: len(epochs(tmp_path)) >= 1)
         with searching(tmp_path) as second:
             _, errors = second.communicate(timeout=60)
@@ -130,7 +130,7 @@ def test_a_second_search_is_refused_and_ctrl_c_ends_the_first_cleanly(tmp_path: 
     assert process.returncode == 130, errors
     assert "Interrupted; every finished epoch is kept" in output
     go_on = next(line for line in output.splitlines() if line.startswith("Go on: "))
-    assert "foveate search --study tiny" in go_on and "--trials 5" in go_on
+    assert "foveate search --study tiny" in go_on and "--trials 40" in go_on
     assert "running" not in states(tmp_path) and "Traceback" not in errors
     study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path}/foveate.db")
     assert TrialState.RUNNING not in {trial.state for trial in study.trials}
