@@ -9,6 +9,7 @@ from ._registry import Choice, register
 
 @register(
     "aw",
+    attends="the weights of a convolution",
     kind="weight",
     paper="https://arxiv.org/abs/2108.08205",
     sites=("conv",),

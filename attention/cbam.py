@@ -8,6 +8,7 @@ from ._registry import Choice, register
 
 @register(
     "cbam",
+    attends="channels, then positions",
     paper="https://arxiv.org/abs/1807.06521",
     sites=("branch",),
     reduction=Choice(4, 8, 16, 32, default=16),

@@ -22,6 +22,7 @@ class Rectangle(NamedTuple):
 
 @register(
     "cram",
+    attends="one rectangle",
     paper="https://arxiv.org/abs/2503.10875",
     sites=("branch",),
     head=Choice("conv", "moments", default="conv"),

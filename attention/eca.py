@@ -10,6 +10,7 @@ from ._registry import Choice, register
 
 @register(
     "eca",
+    attends="channels",
     paper="https://arxiv.org/abs/1910.03151",
     sites=("branch",),
     kernel=Choice("auto", 3, 5, 7, 9, default="auto"),

@@ -6,7 +6,9 @@ from torch import Tensor, nn
 from ._registry import register
 
 
-@register("pointwise", paper="https://arxiv.org/abs/2503.10875", sites=("branch",))
+@register(
+    "pointwise", attends="positions", paper="https://arxiv.org/abs/2503.10875", sites=("branch",)
+)
 class PointwiseAttention(nn.Module):
     """Gate each position by a 1x1 convolution: the control in the CRAM paper's comparison.
 

@@ -8,6 +8,7 @@ from ._registry import Choice, register
 
 @register(
     "se",
+    attends="channels",
     paper="https://arxiv.org/abs/1709.01507",
     sites=("branch",),
     reduction=Choice(4, 8, 16, 32, default=16),

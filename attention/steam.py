@@ -9,6 +9,7 @@ from ._registry import Choice, register
 
 @register(
     "steam",
+    attends="channels on a ring, positions on a grid",
     paper="https://arxiv.org/abs/2412.09023",
     sites=("stem", "stage"),
     heads=Choice(1, 2, 4, 8, default=4),

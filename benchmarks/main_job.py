@@ -89,6 +89,7 @@ def test_accuracy(placement: str, changes: list[str], seed: int) -> float:
     model = build(
         Placement.parse(placement),
         len(images.classes),
+        image_size=images.size,
         identity_init=spec.space.identity_init,
     )
     for _ in Training(model, images, spec.recipe).epochs():

@@ -92,7 +92,8 @@ _FILES = {"model.py", "weights.safetensors", "README.md", "__pycache__"}
 def model_source(study: Study, trial: Trial, spec: SearchSpec, placement: Placement) -> str:
     """One importable file: the attention modules, the backbone, and how they are put together."""
     entries = [attention.entry(name) for name in placement.names]
-    files = [getsource(import_module(entry.cls.__module__)) for entry in entries]
+    homes = sorted({entry.cls.__module__ for entry in entries})
+    files = [getsource(import_module(home)) for home in homes]
     is_cifar = source_of(placement.backbone) == "cifar"
     if is_cifar:
         files.append(getsource(cifar))
@@ -162,7 +163,10 @@ def _placing(placement: Placement, study: Study, spec: SearchSpec) -> list[str]:
         given |= dict(module.hyperparameters)
         keywords = ", ".join(f"{key}={value!r}" for key, value in given.items())
         host = f"model.get_submodule({site})"
-        if entry.kind == "weight":
+        if entry.takes_size:
+            side = "shape" if entry.kind == "gate" else "input_shape"
+            keywords = f"size={tuple(shapes[module.site][side][1:])}, {keywords}"
+        if entry.kind != "gate":
             lines.append(f"model.set_submodule({site}, {entry.cls.__name__}({host}, {keywords}))")
         else:
             channels = shapes[module.site]["shape"][0]

@@ -33,7 +33,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..errors import BadValue, UnknownName
-from ..spaces.costs import cost
 from ..spaces.placement import Placement, Value
 from ..spaces.space import Space
 from ..workers.data import Images
@@ -178,7 +177,7 @@ class Ledger:
 
     def _create(self, placement: Placement, origin: str) -> int:
         """A waiting trial: in Optuna's tables, with its parameters in one transaction; in ours."""
-        priced = cost(placement, self.space.image_size, self.classes)
+        priced = self.space.cost(placement, self.classes)
         chosen = self.space.parameters(placement) or {}
         frozen = optuna.trial.create_trial(
             state=TrialState.WAITING,
@@ -198,7 +197,7 @@ class Ledger:
         return number
 
     def _add(self, number: int, placement: Placement, origin: str) -> None:
-        priced = cost(placement, self.space.image_size, self.classes)
+        priced = self.space.cost(placement, self.classes)
         with Session(self.engine) as session, session.begin():
             store.add_trial(
                 session,
@@ -318,7 +317,7 @@ class Ledger:
             images=images.about(),
             classes=list(images.classes),
             space_size=str(self.space.size),
-            bare_gflops=cost(bare, self.space.image_size, self.classes).gflops,
+            bare_gflops=self.space.cost(bare, self.classes).gflops,
             reference_gflops=self.space.dearest_gflops,
             versions=_versions(),
         )

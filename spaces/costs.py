@@ -54,24 +54,26 @@ class Cost:
 
 
 @cache
-def cost(placement: Placement, image_size: int, classes: int = 1000) -> Cost:
+def cost(
+    placement: Placement, image_size: int, classes: int = 1000, *, identity_init: bool = False
+) -> Cost:
     """The cost of ``placement`` for one image of ``image_size`` pixels squared.
 
     The backbone is counted once, and each module by itself at its site's shape: the sum is equal
-    to counting the whole network.
+    to counting the whole network, built with the same ``identity_init``.
     """
     there = {site.path: site for site in sites(placement.backbone, image_size)}
     total = _bare(placement.backbone, image_size, classes)
     for module in placement.modules:
         if module.site not in there:
             raise unknown(f"site of {placement.backbone} called", module.site, list(there))
-        total += module_cost(module, there[module.site])
+        total += module_cost(module, there[module.site], identity_init=identity_init)
     return total
 
 
-def module_cost(module: Module, site: Site) -> Cost:
+def module_cost(module: Module, site: Site, *, identity_init: bool = False) -> Cost:
     """What ``module`` adds at ``site``."""
-    return _added(module.name, module.hyperparameters, site)
+    return _added(module.name, module.hyperparameters, site, identity_init)
 
 
 def count(model: nn.Module, *shape: int) -> Cost:
@@ -94,8 +96,11 @@ def _bare(name: str, image_size: int, classes: int) -> Cost:
 
 
 @cache
-def _added(name: str, hyperparameters: tuple[tuple[str, Any], ...], site: Site) -> Cost:
-    entry, chosen = attention.entry(name), dict(hyperparameters)
+def _added(
+    name: str, hyperparameters: tuple[tuple[str, Any], ...], site: Site, identity_init: bool
+) -> Cost:
+    entry = attention.entry(name)
+    chosen = {"identity_init": identity_init} | dict(hyperparameters)
     if entry.kind == "gate":
         channels, height, width = site.shape
         with torch.device("meta"):
@@ -105,7 +110,8 @@ def _added(name: str, hyperparameters: tuple[tuple[str, Any], ...], site: Site) 
         assert site.conv is not None
         conv = site.conv.build()
         bare = count(conv, 1, *site.input_shape)
-        return count(entry.wrap(conv, site.input_shape[1:], **chosen), 1, *site.input_shape) - bare
+        wrapped = entry.wrap(conv, site.input_shape[1:], **chosen)
+        return count(wrapped, 1, *site.input_shape) - bare
 
 
 class _Counter(TorchDispatchMode):

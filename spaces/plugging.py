@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .. import attention
@@ -14,24 +15,36 @@ from .site import Site, sites
 __all__ = ["attach", "build", "complete", "plug"]
 
 
-def build(placement: Placement, classes: int, *, identity_init: bool = False) -> nn.Module:
-    """The untrained network of a placement: images (N, 3, H, W) to logits (N, ``classes``)."""
+def build(
+    placement: Placement, classes: int, *, image_size: int = 224, identity_init: bool = False
+) -> nn.Module:
+    """The untrained network of a placement: images (N, 3, H, W) to logits (N, ``classes``).
+
+    Images may have any size; modules with tables for one size of map make them for ``image_size``.
+    """
     model = backbone(placement.backbone, classes)
-    return plug(model, placement, identity_init=identity_init)
+    return plug(model, placement, image_size=image_size, identity_init=identity_init)
 
 
-def plug(model: nn.Module, placement: Placement, *, identity_init: bool = False) -> nn.Module:
+def plug(
+    model: nn.Module,
+    placement: Placement,
+    *,
+    image_size: int = 224,
+    identity_init: bool = False,
+) -> nn.Module:
     """Put the modules of ``placement`` into ``model``, in place, and return it.
 
     A gate becomes the child ``attention`` of the module at its site (``attention1`` if a second
-    stands there) and is applied to that module's output. A weight attention takes the place of
-    the convolution and keeps its ``weight``. So the backbone's parameter names stay as they were.
+    stands there) and is applied to that module's output. What replaces a convolution takes its
+    place, and keeps its ``weight`` if it goes on using it. So the backbone's parameter names stay
+    as they were.
     """
-    shapes = {site.path: site for site in _sites_of(placement)}
+    shapes = {site.path: site for site in sites(placement.backbone, image_size)}
     for module in placement.modules:
         entry, site = attention.entry(module.name), shapes[module.site]
         chosen = dict(module.hyperparameters)
-        if entry.kind == "weight":
+        if entry.kind != "gate":
             conv = model.get_submodule(module.site)
             assert isinstance(conv, nn.Conv2d)
             size = site.input_shape[1:]
@@ -59,22 +72,23 @@ def _gated(name: str, host: nn.Module, args: tuple[Any, ...], out: Tensor) -> Te
     return gated
 
 
-def complete(placement: Placement) -> Placement:
+def complete(placement: Placement, image_size: int = 224) -> Placement:
     """``placement`` with every hyper-parameter spelled out and everything in it checked.
 
     Raises
         UnknownName  for a backbone, site, module or hyper-parameter that there is not
         BadValue     for a value out of range, or a module where it cannot stand
     """
-    there = {site.path: site for site in _sites_of(placement)}
+    there = {site.path: site for site in sites(placement.backbone, image_size)}
     modules = []
     for module in placement.modules:
         if module.site not in there:
             raise unknown(f"site of {placement.backbone} called", module.site, list(there))
         chosen = check(module, there[module.site])
         others = [attention.entry(other.name) for other in placement.at(module.site)]
-        if sum(entry.kind == "weight" for entry in others) > 1:
-            raise BadValue(f"{module.site!r} takes one weight attention, got {len(others)}")
+        if len(others) > 1 and others[0].kind != "gate":
+            names = " and ".join(entry.name for entry in others)
+            raise BadValue(f"only one module can replace {module.site!r}, got {names}")
         modules.append(Module(module.site, module.name, tuple(chosen.items())))
     return Placement.of(placement.backbone, modules)
 
@@ -82,16 +96,14 @@ def complete(placement: Placement) -> Placement:
 def check(module: Module, site: Site) -> dict[str, Any]:
     """All hyper-parameters of ``module``; raises if it cannot stand at ``site``."""
     entry = attention.entry(module.name)
-    if (entry.kind == "weight") != (site.kind == "conv"):
-        place = "a convolution" if entry.kind == "weight" else "the output of a module"
+    if (entry.kind == "gate") == (site.kind == "conv"):
+        place = "the output of a module" if entry.kind == "gate" else "a convolution"
         raise BadValue(
             f"{module.name} takes {place}, and {site.path!r} is a site of kind {site.kind}"
         )
-    shape = site.input_shape if entry.kind == "weight" else site.shape
-    if reason := entry.requires(shape[0], shape[1:]):
+    shape = site.shape if entry.kind == "gate" else site.input_shape
+    with torch.device("meta"):
+        conv = site.conv.build() if site.conv and entry.kind != "gate" else None
+    if reason := entry.requires(shape[0], shape[1:], conv):
         raise BadValue(f"{site.path!r}: {reason}")
     return entry.complete(dict(module.hyperparameters))
-
-
-def _sites_of(placement: Placement) -> tuple[Site, ...]:
-    return sites(placement.backbone, 224)

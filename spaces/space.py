@@ -8,13 +8,13 @@ from math import prod
 from random import Random
 from typing import Literal, Protocol
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from .. import attention
 from .._settings import Settings
 from ..attention import Choice
 from ..errors import BadValue, unknown
-from .costs import cost, module_cost
+from .costs import Cost, cost, module_cost
 from .networks import backbones
 from .placement import Module, Placement, Value
 from .plugging import check, complete
@@ -22,6 +22,7 @@ from .site import Site, sites
 
 __all__ = ["NOTHING", "Chooser", "Space", "SpaceSettings"]
 
+DEFAULT = ("aw", "cbam", "cram", "eca", "pointwise", "se", "steam")
 NOTHING = "none"  # the choice to leave a site as it is
 
 
@@ -29,8 +30,8 @@ class SpaceSettings(Settings):
     """Which modules may stand at which sites of which backbone."""
 
     backbone: str = "resnet8"
-    modules: tuple[str, ...] = Field(default_factory=lambda: tuple(attention.names()))
-    sites: tuple[str, ...] = ("*",)  # paths or globs; each module takes those of its paper's kinds
+    modules: tuple[str, ...] = DEFAULT  # names, or ``all``
+    sites: tuple[str, ...] = ("*",)  # paths or globs; each module takes those where it usually is
     hyperparameters: Literal["fixed", "module", "site"] = "module"  # defaults; one per ...
     identity_init: bool = True  # a new module does nothing, instead of its authors' start
 
@@ -44,6 +45,8 @@ class SpaceSettings(Settings):
     @field_validator("modules")
     @classmethod
     def _known_modules(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if names == ("all",):
+            return tuple(attention.names())
         for name in names:
             attention.entry(name)
         if not names:
@@ -75,7 +78,8 @@ class Space:
             if not any(fnmatchcase(path, pattern) for path in paths):
                 raise unknown(f"site of {settings.backbone} called", pattern, paths)
         wanted = [s for s in self.sites if any(fnmatchcase(s.path, p) for p in settings.sites)]
-        choices = {site: _allowed(site, settings.modules) for site in wanted}
+        self._stages = max(site.stage for site in self.sites)
+        choices = {site: self._allowed(site, settings.modules) for site in wanted}
         self.slots = {site: names for site, names in choices.items() if names}
         if not self.slots:
             raise BadValue(
@@ -133,21 +137,42 @@ class Space:
         name = self.settings.backbone
         found = {"bare": Placement.of(name, [])}
         for module in self.settings.modules:
-            stands = [site for site in self.sites if _allowed(site, [module])]
+            stands = [site for site in self.sites if self._allowed(site, [module])]
             if stands:
                 everywhere = Placement.of(name, [Module(site.path, module) for site in stands])
-                found[f"everywhere:{module}"] = complete(everywhere)
+                found[f"everywhere:{module}"] = complete(everywhere, self.image_size)
         return found
+
+    def _allowed(self, site: Site, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if self._may_stand(name, site))
+
+    def _may_stand(self, name: str, site: Site) -> bool:
+        if not attention.entry(name).stands_at(site.kind, site.stage, self._stages):
+            return False
+        try:
+            check(Module(site.path, name), site)
+        except BadValue:
+            return False
+        return True
+
+    def cost(self, placement: Placement, classes: int = 1000) -> Cost:
+        """What ``placement`` costs at the size of the images, started as the settings say."""
+        identity = self.settings.identity_init
+        return cost(placement, self.image_size, classes, identity_init=identity)
 
     @cached_property
     def dearest_gflops(self) -> float:
         """GFLOPs with the dearest choice at every site: the top of the cost axis."""
-        bare = cost(Placement.of(self.settings.backbone, []), self.image_size).operations
+        bare = self.cost(Placement.of(self.settings.backbone, [])).operations
         return (bare + sum(max(self._operations(site)) for site in self.slots)) / 1e9
 
     def _operations(self, site: Site) -> list[int]:
         return [
-            module_cost(Module(site.path, name, tuple(chosen.items())), site).operations
+            module_cost(
+                Module(site.path, name, tuple(chosen.items())),
+                site,
+                identity_init=self.settings.identity_init,
+            ).operations
             for name in self.slots[site]
             for chosen in _settings_of(name, fixed=self.settings.hyperparameters == "fixed")
         ]
@@ -190,20 +215,6 @@ class Space:
                 outside = prod(1 - variants[name] for name in others if name not in used)
                 total += ways * prod(variants[name] for name in used) * outside
         return total
-
-
-def _allowed(site: Site, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if _may_stand(name, site))
-
-
-def _may_stand(name: str, site: Site) -> bool:
-    if site.kind not in attention.entry(name).sites:
-        return False
-    try:
-        check(Module(site.path, name), site)
-    except BadValue:
-        return False
-    return True
 
 
 def _settings_of(name: str, *, fixed: bool) -> list[dict[str, Value]]:

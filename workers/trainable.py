@@ -77,6 +77,7 @@ class CandidateTrainer(tune.Trainable):
         model = build(
             Placement.parse(config["placement"]),
             len(images.classes),
+            image_size=images.size,
             identity_init=config["identity_init"],
         )
         self.training = Training(model.to(device), images, recipe)

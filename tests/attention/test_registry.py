@@ -44,7 +44,9 @@ def test_names_are_sorted_and_each_is_an_entry() -> None:
 
 def test_a_registered_class_is_in_the_search() -> None:
     choice = attention.Choice(1, 2, default=2)
-    add = attention.register("brighten", paper="https://a.b", sites=("branch",), light=choice)
+    add = attention.register(
+        "brighten", attends="light", paper="https://a.b", sites=("branch",), light=choice
+    )
     assert add(Brighten) is Brighten
     entry = attention.entry("brighten")
     assert "brighten" in attention.names()
@@ -56,25 +58,25 @@ def test_a_registered_class_is_in_the_search() -> None:
 
 def test_a_name_is_registered_once() -> None:
     with pytest.raises(ValueError, match=r"^attention 'se' is already registered, by .*Squeeze"):
-        attention.register("se", paper="https://a.b", sites=("branch",))(Brighten)
+        attention.register("se", attends="light", paper="https://a.b", sites=("branch",))(Brighten)
     assert attention.entry("se").cls is not Brighten
 
 
 def test_a_default_is_the_classs_own() -> None:
     choice = attention.Choice(1, 2, default=1)
     with pytest.raises(ValueError, match=r"^Brighten must take light=1$"):
-        attention.register("brighten", paper="https://a.b", sites=("branch",), light=choice)(
-            Brighten
-        )
+        attention.register(
+            "brighten", attends="light", paper="https://a.b", sites=("branch",), light=choice
+        )(Brighten)
     assert "brighten" not in attention.names()
 
 
 def test_a_hyper_parameter_is_a_keyword_of_the_class() -> None:
     choice = attention.Choice(1, 2, default=2)
     with pytest.raises(ValueError, match=r"^Brighten must take shade=2$"):
-        attention.register("brighten", paper="https://a.b", sites=("branch",), shade=choice)(
-            Brighten
-        )
+        attention.register(
+            "brighten", attends="light", paper="https://a.b", sites=("branch",), shade=choice
+        )(Brighten)
     assert "brighten" not in attention.names()
 
 
