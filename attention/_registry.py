@@ -220,5 +220,5 @@ def names() -> list[str]:
 def entry(name: str) -> Entry:
     """The entry called ``name``; ``UnknownName`` says what was meant."""
     if name not in _ENTRIES:
-        raise unknown("attention module", name, names())
+        raise unknown("attention module", name, names(), shown=len(_ENTRIES))
     return _ENTRIES[name]
