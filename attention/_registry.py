@@ -82,8 +82,6 @@ class Entry:
         for name, value in given.items():
             if name not in self.hyperparameters:
                 known = sorted(self.hyperparameters)
-                if not known:
-                    raise BadValue(f"{self.name} has no hyper-parameters, got {name!r}")
                 raise unknown(f"hyper-parameter of {self.name!r} called", name, known)
             self.hyperparameters[name].check(f"{self.name}: {name}", value)
         return {

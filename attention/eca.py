@@ -1,9 +1,10 @@
-"""Efficient channel attention."""
+"""Efficient channel attention, along a line of channels and around a ring of them."""
 
 from math import log2
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ._registry import Choice, register
 
@@ -39,13 +40,50 @@ class EfficientChannelAttention(nn.Module):
         super().__init__()
         if isinstance(kernel, str):
             kernel = max(3, int((log2(channels) + 1) / 2) | 1)
-        self.mix = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
+        self.reach = kernel // 2
+        self.mix = nn.Conv1d(1, 1, kernel, bias=False)
         self.gain = 2.0 if identity_init else 1.0
         if identity_init:
             nn.init.zeros_(self.mix.weight)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         pooled_NC = x_NCHW.mean((2, 3))
-        logits_NC = self.mix(pooled_NC[:, None]).squeeze(1)
+        logits_NC = self.mix(self._extended(pooled_NC)[:, None]).squeeze(1)
         gate_NC = self.gain * torch.sigmoid(logits_NC)
         return x_NCHW * gate_NC[:, :, None, None]
+
+    def _extended(self, pooled_NC: Tensor) -> Tensor:
+        """With what lies before the first channel and behind the last."""
+        return F.pad(pooled_NC, (self.reach, self.reach))
+
+
+@register(
+    "ceca",
+    attends="channels on a ring",
+    paper="https://arxiv.org/abs/1910.03151",
+    sites=("branch",),
+    kernel=Choice("auto", 3, 5, 7, 9, default="auto"),
+)
+class CircularEfficientChannelAttention(EfficientChannelAttention):
+    """ECA whose channels stand on a ring: the natural control for STEAM's.
+
+        y = x * sigmoid(conv_k(mean(x))),   circular padding, no bias
+        k = "auto":  t = int((log2 C + 1) / 2), the next odd number, at least 3
+
+    Shapes
+        in   x_NCHW, any H and W of at least 1
+        out  the same shape, dtype and device
+
+    Cost
+        parameters       k
+        multiply-adds    k*C + 2*C*H*W per image
+
+    ``identity_init`` doubles the sigmoid and zeroes the kernel, so the gate starts at 1.
+    """
+
+    def _extended(self, pooled_NC: Tensor) -> Tensor:
+        channels = pooled_NC.shape[1]
+        rounds = -(-self.reach // channels)  # more than one where the ring is short
+        ring = torch.cat([pooled_NC] * (2 * rounds + 1), 1)
+        before = rounds * channels - self.reach
+        return ring[:, before : before + channels + 2 * self.reach]

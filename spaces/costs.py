@@ -172,17 +172,26 @@ _MATRIX: dict[Any, Callable[[Any, Any], tuple[int, int]]] = {
 _OTHER: dict[Any, Callable[[Any, Any], int]] = {
     aten.native_batch_norm: _each(2),  # scale and shift, as the running statistics fold into them
     aten._native_batch_norm_legit_no_training: _each(2),
+    aten.native_layer_norm: _each(5),  # mean 1, variance 2, scale and shift 2: nothing folds here
+    aten.native_group_norm: _each(5),
+    aten.var_mean: _each(3, of_input=True),
+    aten.linalg_vector_norm: _each(1, of_input=True),  # a multiply-add for each square
     aten.mean: _each(1, of_input=True),
     aten.sum: _each(1, of_input=True),
     aten.amax: _each(1, of_input=True),
     aten._adaptive_avg_pool2d: _each(1, of_input=True),
     aten.max_pool2d_with_indices: _each(1, of_input=True),
+    aten.avg_pool2d: lambda args, out: out.numel() * prod(args[1]),
     aten._softmax: _each(3),  # exponential, sum, division
+    aten._safe_softmax: _each(3),
+    aten.hardswish: _each(1),
 }
 _FREE = {  # moves or makes numbers, computes none
     aten.cat,
     aten.stack,
     aten.roll,
+    aten.repeat,
+    aten.index,
     aten.clone,
     aten.copy_,
     aten._to_copy,
