@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from .errors import BadValue, UserError
+from .errors import BadValue, UserError, listed
 
 if TYPE_CHECKING:
     from rich.console import Console
     from sqlalchemy.orm import Session
 
+    from .attention import Entry
     from .search.records import Study
 
 __all__ = ["app", "main"]
@@ -202,52 +203,79 @@ def dashboard(
     serve(storage, host=host, port=port, token=token)
 
 
-@command("foveate modules --backbone resnet50 --image-size 224")
+@command("foveate modules cram --backbone resnet50")
 def modules(
+    name: Annotated[str | None, typer.Argument(help="Show this one, with its formula")] = None,
     backbone: Annotated[str, typer.Option(help="What the costs are added to")] = "resnet50",
     image_size: Annotated[int, typer.Option(min=8, help="Pixels a side")] = 224,
 ) -> None:
-    """List the attention modules, and what each adds everywhere in a backbone."""
+    """List the attention modules, and what each adds at its usual sites in a backbone."""
     from rich.table import Table
 
     from . import attention
     from .spaces import Placement, Space, SpaceSettings, cost
 
-    space = Space(SpaceSettings(backbone=backbone), image_size)
+    shown = [attention.entry(name).name] if name else attention.names()
+    settings = SpaceSettings(backbone=backbone, modules=tuple(shown), identity_init=False)
+    placements = Space(settings, image_size).baselines()
     bare = cost(Placement.of(backbone, []), image_size)
-    table = Table(
-        box=None,
-        pad_edge=False,
-        caption=f"bare {backbone} at {image_size} pixels: "
-        f"{bare.parameters:,} parameters, {bare.gflops:.4g} GFLOPs",
-        caption_justify="left",
+    about = (
+        f"bare {backbone} at {image_size} pixels: "
+        f"{bare.parameters:,} parameters, {bare.gflops:.4g} GFLOPs"
     )
-    for heading in ("module", "at", "units"):
+    rows = {}
+    for one in shown:
+        units, parameters, mflops, percent = "0", "-", "-", "-"  # it may stand nowhere
+        if placement := placements.get(f"everywhere:{one}"):
+            added = cost(placement, image_size) - bare
+            units, parameters = str(len(placement.modules)), f"{added.parameters:+,}"
+            mflops = f"{added.operations / 1e6:+.4g}"
+            percent = f"{100 * added.operations / bare.operations:+.3f}"
+        rows[one] = (units, parameters, mflops, percent)
+    console = _console()
+    if name:
+        _show_module(console, attention.entry(name))
+        units, parameters, mflops, percent = rows[name]
+        console.print(
+            f"{units} of them at these sites: {parameters} parameters, {mflops} MFLOPs "
+            f"({percent} %); {about}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return
+    table = Table(box=None, pad_edge=False, caption=about, caption_justify="left")
+    for heading in ("module", "attends to", "at", "units"):
         table.add_column(heading)
-    for heading in ("+parameters", "+MFLOPs", "+%"):
+    for heading in ("parameters", "MFLOPs", "%"):
         table.add_column(heading, justify="right")
-    table.add_column("hyper-parameters")
-    table.add_column("paper", no_wrap=True)
-    for origin, placement in space.baselines().items():
-        if origin == "bare":
-            continue
-        name = origin.removeprefix("everywhere:")
-        entry, added = attention.entry(name), cost(placement, image_size) - bare
+    table.add_column("hyper-parameters", min_width=24)
+    table.add_column("paper", max_width=40)
+    for one, figures in rows.items():
+        entry = attention.entry(one)
         choices = [
             f"{key} {'/'.join(map(str, choice.values))} ({choice.default})"
             for key, choice in sorted(entry.hyperparameters.items())
         ]
         table.add_row(
-            name,
-            ", ".join(entry.sites),
-            str(len(placement.modules)),
-            f"{added.parameters:,}",
-            f"{added.operations / 1e6:.4g}",
-            f"{100 * added.operations / bare.operations:.3f}",
+            one,
+            entry.attends,
+            entry.places,
+            *figures,
             "; ".join(choices) or "-",
-            entry.paper.removeprefix("https://"),
+            entry.paper.removeprefix("https://") or "-",
         )
-    _console().print(table)
+    console.print(table)
+
+
+def _show_module(console: "Console", entry: "Entry") -> None:
+    """All that there is to say of one module; its formula is in its documentation."""
+    lines = [f"{entry.name} ({entry.kind}) attends to {entry.attends}.", "", entry.documentation]
+    lines += ["", "Hyper-parameters" if entry.hyperparameters else "No hyper-parameters"]
+    for key, choice in sorted(entry.hyperparameters.items()):
+        values = listed(map(repr, choice.values), last="or")
+        lines.append(f"    {key:<16} {values}; default {choice.default!r}")
+    lines += ["", f"Stands at {entry.places}", f"Paper: {entry.paper or 'none'}", ""]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 @command("foveate sites resnet18 --image-size 224")

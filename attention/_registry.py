@@ -72,6 +72,17 @@ class Entry:
         """Whether its class has to know the size of the maps that it is made for."""
         return "size" in inspect.signature(self.cls).parameters
 
+    @property
+    def places(self) -> str:
+        """Where it usually stands, in words."""
+        kinds = listed(self.sites)
+        if not self.stages:
+            return kinds
+        if self.stages == (-1,):
+            return f"{kinds} of the last stage"
+        word = "stage" if len(self.stages) == 1 else "stages"
+        return f"{kinds} of {word} {listed(self.stages)}"
+
     def stands_at(self, kind: str, stage: int, stages: int) -> bool:
         """Whether its paper places it at sites of this kind in stage ``stage`` of ``stages``."""
         here = {stage, stage - stages - 1}

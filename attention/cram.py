@@ -19,6 +19,41 @@ class Rectangle(NamedTuple):
     half_N2: Tensor  # along the rectangle's own axes
     angle_N: Tensor  # radians from the x axis to the rectangle's first axis, in (-pi/2, pi/2)
 
+    def in_pixels(self, image_size: tuple[int, int]) -> "Rectangle":
+        """The same in pixels of the input (height, width), from its upper left corner."""
+        height, width = image_size
+        middle = self.centre_N2.new_tensor([width / 2, height / 2])
+        half = width / 2
+        return Rectangle(self.centre_N2 * half + middle, self.half_N2 * half, self.angle_N)
+
+    def corners(self) -> Tensor:
+        """(N, 4, 2): x and y of the corners, in the order of the outline."""
+        cos, sin = self.angle_N.cos(), self.angle_N.sin()
+        axes_N22 = torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], 1)
+        signs_42 = self.half_N2.new_tensor([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+        return self.centre_N2[:, None] + (signs_42 * self.half_N2[:, None]) @ axes_N22
+
+    def drawn_on(
+        self, images_NCHW: Tensor, *, colour: tuple[float, ...] = (255, 64, 0), line: float = 2
+    ) -> Tensor:
+        """A copy of the images with the outlines on them, ``line`` pixels wide.
+
+        The rectangles are those of ``rectangle(x)``, not yet in pixels; ``colour`` has a value
+        for each channel, in the units of the images.
+        """
+        if len(colour) != images_NCHW.shape[1]:
+            raise ValueError(f"{images_NCHW.shape[1]} channels take as many values, got {colour}")
+        height, width = images_NCHW.shape[2:]
+        found = Rectangle(*(values.detach().float() for values in self)).in_pixels((height, width))
+        x = torch.arange(width, device=found.angle_N.device) + 0.5 - found.centre_N2[:, :1]
+        y = torch.arange(height, device=found.angle_N.device) + 0.5 - found.centre_N2[:, 1:]
+        cos, sin = found.angle_N.cos()[:, None, None], found.angle_N.sin()[:, None, None]
+        u = (cos * x[:, None] + sin * y[:, :, None]).abs() - found.half_N2[:, 0, None, None]
+        v = (cos * y[:, :, None] - sin * x[:, None]).abs() - found.half_N2[:, 1, None, None]
+        on_NHW = torch.maximum(u, v).abs() <= line / 2
+        paint = torch.tensor(colour, device=images_NCHW.device).to(images_NCHW.dtype)
+        return torch.where(on_NHW[:, None], paint[:, None, None], images_NCHW)
+
 
 @register(
     "cram",
@@ -83,10 +118,10 @@ class RectangularAttention(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"extra_loss": None}  # a copy has no part in this one's graph
 
-    def rectangle(self, x_NCHW: Tensor) -> Rectangle:
-        """The rectangle that is attended in each image."""
+    def rectangle(self, x_NCHW: Tensor, image_size: tuple[int, int] | None = None) -> Rectangle:
+        """The rectangle that is attended in each image; with ``image_size``, in its pixels."""
         found: Rectangle = self.head(x_NCHW)
-        return found
+        return found if image_size is None else found.in_pixels(image_size)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         self.extra_loss = None

@@ -41,20 +41,19 @@ class EfficientChannelAttention(nn.Module):
         if isinstance(kernel, str):
             kernel = max(3, int((log2(channels) + 1) / 2) | 1)
         self.reach = kernel // 2
-        self.mix = nn.Conv1d(1, 1, kernel, bias=False)
+        self.mix = nn.Conv1d(1, 1, kernel, padding=self.reach, bias=False)
         self.gain = 2.0 if identity_init else 1.0
         if identity_init:
             nn.init.zeros_(self.mix.weight)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         pooled_NC = x_NCHW.mean((2, 3))
-        logits_NC = self.mix(self._extended(pooled_NC)[:, None]).squeeze(1)
-        gate_NC = self.gain * torch.sigmoid(logits_NC)
+        gate_NC = self.gain * torch.sigmoid(self._mixed(pooled_NC[:, None]).squeeze(1))
         return x_NCHW * gate_NC[:, :, None, None]
 
-    def _extended(self, pooled_NC: Tensor) -> Tensor:
-        """With what lies before the first channel and behind the last."""
-        return F.pad(pooled_NC, (self.reach, self.reach))
+    def _mixed(self, pooled_N1C: Tensor) -> Tensor:
+        mixed_N1C: Tensor = self.mix(pooled_N1C)
+        return mixed_N1C
 
 
 @register(
@@ -81,9 +80,9 @@ class CircularEfficientChannelAttention(EfficientChannelAttention):
     ``identity_init`` doubles the sigmoid and zeroes the kernel, so the gate starts at 1.
     """
 
-    def _extended(self, pooled_NC: Tensor) -> Tensor:
-        channels = pooled_NC.shape[1]
+    def _mixed(self, pooled_N1C: Tensor) -> Tensor:
+        channels = pooled_N1C.shape[2]
         rounds = -(-self.reach // channels)  # more than one where the ring is short
-        ring = torch.cat([pooled_NC] * (2 * rounds + 1), 1)
+        ring = torch.cat([pooled_N1C] * (2 * rounds + 1), 2)
         before = rounds * channels - self.reach
-        return ring[:, before : before + channels + 2 * self.reach]
+        return F.conv1d(ring[:, :, before : before + channels + 2 * self.reach], self.mix.weight)

@@ -87,9 +87,10 @@ class MultiHeadSelfAttention(nn.Module):
         near_NhHWW = torch.einsum("nhijd,jvd->nhijv", q_NhHWd, columns_WWd)
         near = (near_NhHWH[..., None] + near_NhHWW[..., None, :]).flatten(4).flatten(2, 3)
         weights_NhLL = (q @ k.transpose(2, 3) + near).softmax(3).to(v.dtype)
-        y_NCHW: Tensor = (
-            (weights_NhLL @ v).transpose(2, 3).flatten(1, 2).unflatten(2, (height, width))
-        )
+        found_NLC = (weights_NhLL @ v).transpose(1, 2).flatten(2)
+        y_NCHW: Tensor = found_NLC.transpose(1, 2).unflatten(2, (height, width))
+        if not x_NCHW.is_contiguous(memory_format=torch.channels_last):
+            y_NCHW = y_NCHW.contiguous()
         if self.stride != (1, 1):
             y_NCHW = F.avg_pool2d(y_NCHW, self.stride, ceil_mode=True)
         if self.scale is None or self.weight is None:

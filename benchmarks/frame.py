@@ -100,7 +100,21 @@ def _show(report: Report) -> None:
         table.add_row(target.name, f"{target.value:g}", target.target, verdict)
     console.print(table)
     for name, value in report.figures.items():
-        console.print(f"{name}: {value}", highlight=False, markup=False)
+        if isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
+            console.print(_rows(name, value))
+        else:
+            console.print(f"{name}: {value}", highlight=False, markup=False)
+
+
+def _rows(title: str, rows: dict[str, dict[str, Any]]) -> Table:
+    """A figure that is a table: a row of named values for each of its keys."""
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="")
+    headings = list(dict.fromkeys(key for row in rows.values() for key in row))
+    for heading in ("", *headings):
+        table.add_column(heading)
+    for name, row in rows.items():
+        table.add_row(name, *(str(row.get(heading, "-")) for heading in headings))
+    return table
 
 
 def _keep(name: str, report: Report) -> Path:

@@ -71,6 +71,12 @@ def new() -> Callable[..., nn.Module]:
 
 
 @pytest.fixture
+def entry_of(variant: Variant) -> str:
+    """The name of ``variant``'s module."""
+    return variant[0]
+
+
+@pytest.fixture
 def make(new: Callable[..., nn.Module], variant: Variant) -> Callable[..., nn.Module]:
     """``new`` for one variant: ``make(channels, size, **options)``."""
     name, chosen = variant

@@ -156,6 +156,49 @@ def test_the_rectangle_stays_within_its_limits(
     assert (angle.abs() <= math.pi / 2).all()
 
 
+def test_in_pixels_a_rectangle_lies_where_it_does_in_the_image() -> None:
+    module = cram(head="moments")
+    with torch.no_grad():
+        module.head.score.weight.fill_(60)
+    x = torch.zeros(1, 1, 32, 64).double()  # the map of an image of 128 x 256
+    x[:, :, 8:16, 8:40] = 1  # in the image: rows 32 to 64, columns 32 to 160
+    found = module.rectangle(x, (128, 256))
+    assert_close(found.centre_N2[0].tolist(), [96.0, 48.0], atol=1e-3, rtol=0)
+    assert_close(found.half_N2[0].tolist(), [64.0, 16.0], atol=5, rtol=0)
+    corners = found.corners()[0]
+    assert corners.amin(0).tolist() == pytest.approx([32, 32], abs=5)
+    assert corners.amax(0).tolist() == pytest.approx([160, 64], abs=5)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.7, -1.2])
+def test_the_corners_are_those_of_a_rectangle(angle: float) -> None:
+    centre, half = torch.tensor([[0.2, -0.1]]), torch.tensor([[0.5, 0.25]])
+    corners = Rectangle(centre, half, torch.tensor([angle])).corners()[0]
+    assert_close(corners.mean(0), centre[0])
+    along, across = corners[1] - corners[0], corners[2] - corners[1]
+    assert_close([along.norm().item(), across.norm().item()], [1.0, 0.5])
+    assert_close(torch.atan2(along[1], along[0]).item(), angle)
+    assert abs(along @ across) < 1e-6
+
+
+def test_is_drawn_where_its_corners_are() -> None:
+    images = torch.zeros(2, 3, 40, 60, dtype=torch.uint8)
+    centre, half = torch.tensor([[0.0, 0.0], [0.2, 0.1]]), torch.tensor([[0.5, 0.2], [0.3, 0.3]])
+    found = Rectangle(centre, half, torch.tensor([0.0, 0.6]))
+    drawn = found.drawn_on(images)
+    assert drawn.dtype == images.dtype and drawn.shape == images.shape and not images.any()
+    rows, columns = drawn[0, 0].nonzero().T
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (13, 26, 14, 45)
+    assert not drawn[0, :, 17:23, 20:40].any()  # an outline, not a patch
+    for image, corners in zip(drawn, found.in_pixels((40, 60)).corners(), strict=True):
+        assert image[0].max() == 255 and image[1].max() == 64 and not image[2].any()
+        for x, y in corners.tolist():
+            around = image[0, int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2]
+            assert around.any()
+    with pytest.raises(ValueError, match="3 channels take as many values"):
+        found.drawn_on(images, colour=(1.0,))
+
+
 def test_the_moments_find_a_box() -> None:
     """A map that is flat inside a box and nothing outside has the moments of that box."""
     module = cram(head="moments")
