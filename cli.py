@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from .search.records import Study
+    from .spaces import SpaceSettings
 
 __all__ = ["app", "main"]
 
@@ -32,6 +33,10 @@ P = ParamSpec("P")
 
 Storage = Annotated[
     str, typer.Option(envvar="FOVEATE_STORAGE", help="Database: sqlite:///FILE or postgresql://…")
+]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", metavar="FILE", help="Registers modules of your own; repeatable"),
 ]
 
 
@@ -77,6 +82,7 @@ def search(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable"),
     ] = None,
+    plugins: Plugins = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the results go; default: results/STUDY")
     ] = None,
@@ -89,7 +95,7 @@ def search(
     wanted = list(changes or [])
     wanted += [] if trials is None else [f"trials={trials}"]
     wanted += [] if time_budget is None else [f"time_budget={time_budget!r}"]
-    settings = SearchSpec.read(spec, wanted)
+    settings = SearchSpec.read(spec, wanted, plugins or ())
     console = _console(plain)
     name = study or settings.default_name
     try:
@@ -102,6 +108,7 @@ def search(
         again += ["--study", study] if study else []
         again += storage_words(storage)
         again += [word for change in changes or [] for word in ("--set", change)]
+        again += [word for path in plugins or [] for word in ("--plugin", path)]
         again += ["--trials", str(trials)] if trials else []
         console.print(f"Go on: {shlex.join(again)}", soft_wrap=True, markup=False, highlight=False)
     if outcome == "interrupted":
@@ -206,14 +213,15 @@ def dashboard(
 def modules(
     backbone: Annotated[str, typer.Option(help="What the costs are added to")] = "resnet50",
     image_size: Annotated[int, typer.Option(min=8, help="Pixels a side")] = 224,
+    plugins: Plugins = None,
 ) -> None:
     """List the attention modules, and what each adds everywhere in a backbone."""
     from rich.table import Table
 
     from . import attention
-    from .spaces import Placement, Space, SpaceSettings, cost
+    from .spaces import Placement, Space, cost
 
-    space = Space(SpaceSettings(backbone=backbone), image_size)
+    space = Space(_everything(backbone, plugins), image_size)
     bare = cost(Placement.of(backbone, []), image_size)
     table = Table(
         box=None,
@@ -245,7 +253,7 @@ def modules(
             f"{added.operations / 1e6:.4g}",
             f"{100 * added.operations / bare.operations:.3f}",
             "; ".join(choices) or "-",
-            entry.paper.removeprefix("https://"),
+            entry.paper.removeprefix("https://") or "-",
         )
     _console().print(table)
 
@@ -254,13 +262,14 @@ def modules(
 def sites(
     backbone: Annotated[str, typer.Argument(help="Name of the backbone")],
     image_size: Annotated[int, typer.Option(min=8, help="Pixels a side")] = 224,
+    plugins: Plugins = None,
 ) -> None:
     """List the places of a backbone, and what may stand there."""
     from rich.table import Table
 
-    from .spaces import Placement, Space, SpaceSettings, cost
+    from .spaces import Placement, Space, cost
 
-    space = Space(SpaceSettings(backbone=backbone), image_size)
+    space = Space(_everything(backbone, plugins), image_size)
     bare = cost(Placement.of(backbone, []), image_size)
     table = Table(
         box=None,
@@ -281,6 +290,13 @@ def sites(
             " ".join(space.slots.get(site, [])) or "-",
         )
     _console().print(table)
+
+
+def _everything(backbone: str, plugins: list[str] | None) -> "SpaceSettings":
+    """The default space of ``backbone``, and what ``plugins`` register."""
+    from .search.spec import SearchSpec
+
+    return SearchSpec.of({"plugins": plugins or [], "space": {"backbone": backbone}}).space
 
 
 def _console(plain: bool = False) -> "Console":

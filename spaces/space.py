@@ -30,7 +30,7 @@ class SpaceSettings(Settings):
     """Which modules may stand at which sites of which backbone."""
 
     backbone: str = "resnet8"
-    modules: tuple[str, ...] = DEFAULT  # names, or ``all``
+    modules: tuple[str, ...] = DEFAULT  # names, or ``all``; in a spec the default has plugins' too
     sites: tuple[str, ...] = ("*",)  # paths or globs; each module takes those where it usually is
     hyperparameters: Literal["fixed", "module", "site"] = "module"  # defaults; one per ...
     identity_init: bool = True  # a new module does nothing, instead of its authors' start

@@ -3,7 +3,6 @@
 import inspect
 import linecache
 import sys
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -15,7 +14,7 @@ from torch.testing import assert_close
 
 import foveate
 from foveate import attention
-from foveate.attention import _registry, plug_in, read_plugin
+from foveate.attention import plug_in, read_plugin
 from foveate.attention._plugins import EXPORTED, meanings
 from foveate.errors import BadValue
 from foveate.spaces import cifar, plugging
@@ -40,14 +39,7 @@ class Mine(nn.Module):
 """
 
 
-@pytest.fixture(autouse=True)
-def _forgets_what_a_test_plugs_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(_registry, "_ENTRIES", dict(_registry._ENTRIES))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if name.startswith("foveate_plugin_"):
-            del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("forget_plugins")
 
 
 def homes() -> list[str]:
