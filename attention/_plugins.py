@@ -46,7 +46,7 @@ def read_plugin(path: str) -> str:
             return file.read()
     except OSError as error:
         raise BadValue(f"cannot read the plugin {path!r}: {error.strerror}") from None
-    except (SyntaxError, UnicodeDecodeError):  # of its encoding
+    except (SyntaxError, ValueError):  # of its encoding
         raise BadValue(f"the plugin {path!r} is no text in UTF-8") from None
 
 
