@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .attention import Entry
     from .search.records import Study
+    from .spaces import SpaceSettings
 
 __all__ = ["app", "main"]
 
@@ -33,6 +34,10 @@ P = ParamSpec("P")
 
 Storage = Annotated[
     str, typer.Option(envvar="FOVEATE_STORAGE", help="Database: sqlite:///FILE or postgresql://…")
+]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", metavar="FILE", help="Registers modules of your own; repeatable"),
 ]
 
 
@@ -78,6 +83,7 @@ def search(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable"),
     ] = None,
+    plugins: Plugins = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the results go; default: results/STUDY")
     ] = None,
@@ -90,7 +96,7 @@ def search(
     wanted = list(changes or [])
     wanted += [] if trials is None else [f"trials={trials}"]
     wanted += [] if time_budget is None else [f"time_budget={time_budget!r}"]
-    settings = SearchSpec.read(spec, wanted)
+    settings = SearchSpec.read(spec, wanted, plugins or ())
     console = _console(plain)
     name = study or settings.default_name
     try:
@@ -103,6 +109,7 @@ def search(
         again += ["--study", study] if study else []
         again += storage_words(storage)
         again += [word for change in changes or [] for word in ("--set", change)]
+        again += [word for path in plugins or [] for word in ("--plugin", path)]
         again += ["--trials", str(trials)] if trials else []
         console.print(f"Go on: {shlex.join(again)}", soft_wrap=True, markup=False, highlight=False)
     if outcome == "interrupted":
@@ -208,15 +215,16 @@ def modules(
     name: Annotated[str | None, typer.Argument(help="Show this one, with its formula")] = None,
     backbone: Annotated[str, typer.Option(help="What the costs are added to")] = "resnet50",
     image_size: Annotated[int, typer.Option(min=8, help="Pixels a side")] = 224,
+    plugins: Plugins = None,
 ) -> None:
     """List the attention modules, and what each adds at its usual sites in a backbone."""
     from rich.table import Table
 
     from . import attention
-    from .spaces import Placement, Space, SpaceSettings, cost
+    from .spaces import Placement, Space, cost
 
-    shown = [attention.entry(name).name] if name else attention.names()
-    settings = SpaceSettings(backbone=backbone, modules=tuple(shown), identity_init=False)
+    settings = _everything(backbone, plugins)
+    shown = [attention.entry(name).name] if name else settings.modules
     placements = Space(settings, image_size).baselines()
     bare = cost(Placement.of(backbone, []), image_size)
     about = (
@@ -282,13 +290,14 @@ def _show_module(console: "Console", entry: "Entry") -> None:
 def sites(
     backbone: Annotated[str, typer.Argument(help="Name of the backbone")],
     image_size: Annotated[int, typer.Option(min=8, help="Pixels a side")] = 224,
+    plugins: Plugins = None,
 ) -> None:
     """List the places of a backbone, and what may stand there."""
     from rich.table import Table
 
-    from .spaces import Placement, Space, SpaceSettings, cost
+    from .spaces import Placement, Space, cost
 
-    space = Space(SpaceSettings(backbone=backbone), image_size)
+    space = Space(_everything(backbone, plugins), image_size)
     bare = cost(Placement.of(backbone, []), image_size)
     table = Table(
         box=None,
@@ -309,6 +318,16 @@ def sites(
             " ".join(space.slots.get(site, [])) or "-",
         )
     _console().print(table)
+
+
+def _everything(backbone: str, plugins: list[str] | None) -> "SpaceSettings":
+    """Every module at its usual sites of ``backbone``, those of ``plugins`` too."""
+    from .search.spec import SearchSpec
+
+    chosen = {"plugins": plugins or [], "space": {"backbone": backbone}}
+    modules = ["all", *SearchSpec.of(chosen).space.modules]
+    space = {"backbone": backbone, "modules": modules, "identity_init": False}
+    return SearchSpec.of(chosen | {"space": space}).space
 
 
 def _console(plain: bool = False) -> "Console":

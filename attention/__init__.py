@@ -7,9 +7,10 @@ place of a convolution and takes over its weights.
 from importlib import import_module
 from pkgutil import iter_modules
 
+from ._plugins import plug_in, read_plugin
 from ._registry import Choice, Entry, entry, names, register
 
-__all__ = ["Choice", "Entry", "entry", "names", "register"]
+__all__ = ["Choice", "Entry", "entry", "names", "plug_in", "read_plugin", "register"]
 
 for _file in iter_modules(__path__):
     if not _file.name.startswith("_"):

@@ -1,6 +1,7 @@
 """The registry: a module's name stands above the class that it names."""
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
@@ -66,6 +67,25 @@ class Entry:
     def documentation(self) -> str:
         """Its formula, shapes, cost and source."""
         return inspect.getdoc(self.cls) or ""
+
+    @property
+    def home(self) -> str:
+        """Where its class is defined: a module of this package, or the path of a plugin."""
+        home = self.cls.__module__
+        path = getattr(sys.modules[home], "__file__", None)
+        return home if self.is_builtin or path is None else repr(path)
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether it comes with this package, not with a plugin."""
+        return self.cls.__module__.startswith(f"{__package__}.")
+
+    @property
+    def source(self) -> str:
+        """The text of the file that defines its class; a plugin's file need not be there."""
+        loader: Any = sys.modules[self.cls.__module__].__loader__
+        text: str = loader.get_source(self.cls.__module__)
+        return text
 
     @property
     def takes_size(self) -> bool:
@@ -199,13 +219,16 @@ def register(
 
     def add(cls: type[Module]) -> type[Module]:
         if name in _ENTRIES:
-            raise ValueError(f"attention {name!r} is already registered, by {_ENTRIES[name].cls}")
+            there = _ENTRIES[name]
+            taken = f"{there.cls.__name__} in {there.home}"
+            raise BadValue(f"attention {name!r} is already registered, by {taken}")
         if kind not in KINDS:
             raise ValueError(f"a kind is {listed(map(repr, KINDS), last='or')}, got {kind!r}")
         takes = inspect.signature(cls).parameters
-        for key, choice in choices.items():
-            if key not in takes or takes[key].default != choice.default:
-                raise ValueError(f"{cls.__name__} must take {key}={choice.default!r}")
+        defaults = {key: choice.default for key, choice in choices.items()}
+        for key, default in ({"identity_init": False} | defaults).items():
+            if key not in takes or takes[key].default != default:
+                raise ValueError(f"{cls.__name__} must take {key}={default!r}")
         _ENTRIES[name] = Entry(
             name=name,
             cls=cls,

@@ -67,6 +67,7 @@ class _Run:
         self.watch(Event(job, "running"))
         return {
             "number": job.number,
+            "plugins": [plugin.to_dict() for plugin in self.spec.plugins],
             "placement": job.placement.spelling,
             "recorded": job.recorded,
             "identity_init": self.spec.space.identity_init,

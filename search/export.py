@@ -3,7 +3,7 @@
 import ast
 import json
 import shutil
-from importlib import import_module, resources
+from importlib import resources
 from inspect import getsource
 from pathlib import Path
 from string import Template
@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from .. import attention
+from ..attention._plugins import is_main
 from ..errors import BadValue
 from ..spaces import cifar
 from ..spaces.networks import source_of
@@ -92,8 +93,8 @@ _FILES = {"model.py", "weights.safetensors", "README.md", "__pycache__"}
 def model_source(study: Study, trial: Trial, spec: SearchSpec, placement: Placement) -> str:
     """One importable file: the attention modules, the backbone, and how they are put together."""
     entries = [attention.entry(name) for name in placement.names]
-    homes = sorted({entry.cls.__module__ for entry in entries})
-    files = [getsource(import_module(home)) for home in homes]
+    homes = {entry.cls.__module__: entry.source for entry in entries}
+    files = [source for _, source in sorted(homes.items())]
     is_cifar = source_of(placement.backbone) == "cifar"
     if is_cifar:
         files.append(getsource(cifar))
@@ -134,7 +135,8 @@ def card(study: Study, trial: Trial, spec: SearchSpec, placement: Placement) -> 
     """What a reader of the folder has to know."""
     extra = trial.gflops - study.bare_gflops
     modules = "\n".join(
-        f"- `{m.site}`: {m} ({attention.entry(m.name).paper})" for m in placement.modules
+        f"- `{m.site}`: {m} ({attention.entry(m.name).paper})".removesuffix(" ()")
+        for m in placement.modules
     )
     template = resources.files(__package__).joinpath("card.md.template").read_text("utf-8")
     return Template(template).substitute(
@@ -181,23 +183,28 @@ def _joined(files: list[str]) -> tuple[set[str], list[str]]:
     for text in files:
         tree = ast.parse(text)
         kept: list[str] = []
-        lines = text.splitlines()
+        lines = text.split("\n")
         for node in tree.body:
-            if isinstance(node, ast.ImportFrom) and node.level:
+            if isinstance(node, ast.ImportFrom) and (node.level or _is_ours(node.module or "")):
                 continue  # the registry
             if isinstance(node, ast.Import | ast.ImportFrom):
                 imports.add(ast.unparse(node))
                 continue
-            if isinstance(node, ast.Expr) and node is tree.body[0]:
+            if ast.get_docstring(tree) is not None and node is tree.body[0]:
                 continue  # the file's own docstring
-            first = node.lineno
-            if isinstance(node, ast.ClassDef):
+            if is_main(node):
+                continue
+            above = []
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 others = [d for d in node.decorator_list if not _is_registration(d)]
-                first = min([first, *(d.lineno for d in others)])
-            end = node.end_lineno
-            kept.append("\n".join(lines[first - 1 : end]))
+                above = [f"@{ast.unparse(decorator)}" for decorator in others]
+            kept.append("\n".join([*above, *lines[node.lineno - 1 : node.end_lineno]]))
         bodies.append("\n\n\n".join(kept))
     return imports, bodies
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "foveate"
 
 
 def _is_registration(decorator: ast.expr) -> bool:
@@ -205,6 +212,7 @@ def _is_registration(decorator: ast.expr) -> bool:
 
 
 def _sorted(imports: set[str]) -> list[str]:
-    """Standard library first, then a blank line, then torch."""
+    """Standard library first, ``__future__`` before all, then a blank line, then torch."""
     heavy = {line for line in imports if line.split()[1].split(".")[0] in ("torch", "torchvision")}
-    return [*sorted(imports - heavy), "", *sorted(heavy)]
+    light = sorted(imports - heavy, key=lambda line: ("__future__" not in line, line))
+    return [*light, "", *sorted(heavy)]

@@ -296,7 +296,7 @@ class Ledger:
             study = store.find_study(session, self.name)
         except UnknownName:
             return self._add_study(session, images)
-        for key, mine, theirs in self.spec.differences(SearchSpec.of(study.spec)):
+        for key, mine, theirs in self.spec.differences(study.spec):
             raise BadValue(
                 f"study {self.name!r} was begun with {key} = {theirs!r}, got {mine!r}; "
                 "choose another name with --study, or leave the setting"

@@ -1,14 +1,16 @@
 """The whole search as one validated document."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from os import cpu_count
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from .. import attention
 from .._settings import Settings
 from ..errors import BadValue
 from ..spaces.space import Space, SpaceSettings
@@ -16,7 +18,33 @@ from ..workers.data import Data, Images, load
 from ..workers.recipe import Recipe
 from .stopping import Stopping
 
-__all__ = ["Resources", "Sampler", "SearchSpec", "seconds_of"]
+__all__ = ["Plugin", "Resources", "Sampler", "SearchSpec", "seconds_of"]
+
+
+class Plugin(Settings):
+    """A file that registers attention modules; written as its path, and read right then.
+
+    So a study, its workers and its exports hold the text, and need no file.
+    """
+
+    path: str
+    source: str  # the text of the file, when the spec was read
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if isinstance(value, str | Path):
+            return {"path": str(value), "source": attention.read_plugin(str(value))}
+        return value
+
+    def __repr__(self) -> str:  # in a sentence the whole text would be too much
+        return f"{self.path!r} ({sha256(self.source.encode()).hexdigest()[:8]})"
+
+    __str__ = __repr__
+
+    def plug_in(self) -> tuple[str, ...]:
+        """Register its modules, and return their names."""
+        return attention.plug_in(self.path, self.source)
 
 
 class Sampler(Settings):
@@ -47,8 +75,9 @@ class SearchSpec(Settings):
     figures incomparable (data, space, recipe) stay fixed for the life of a study.
     """
 
+    plugins: tuple[Plugin, ...] = ()  # paths of files that register modules of your own
     data: Data = Data()
-    space: SpaceSettings = Field(default_factory=SpaceSettings)
+    space: SpaceSettings = Field(default_factory=SpaceSettings, validate_default=True)
     recipe: Recipe = Recipe()
     stopping: Stopping = Stopping()
     sampler: Sampler = Sampler()
@@ -65,9 +94,36 @@ class SearchSpec(Settings):
             values = values | {"time_budget": seconds_of(values["time_budget"])}
         return values
 
+    @field_validator("plugins")
     @classmethod
-    def read(cls, path: str | None, changes: Iterable[str] = ()) -> Self:
-        """The spec in the YAML file ``path`` (none: the defaults) with ``section.key=value`` s."""
+    def _plugged_in(cls, plugins: tuple[Plugin, ...]) -> tuple[Plugin, ...]:
+        for plugin in plugins:
+            plugin.plug_in()
+        return tuple({plugin.source: plugin for plugin in plugins}.values())
+
+    @field_validator("space")
+    @classmethod
+    def _with_plugins(cls, space: SpaceSettings, info: ValidationInfo) -> SpaceSettings:
+        plugins: tuple[Plugin, ...] = info.data.get("plugins", ())
+        plugged = {name for plugin in plugins for name in plugin.plug_in()}
+        if "modules" not in space.model_fields_set:
+            space = space.model_copy(update={"modules": tuple(sorted({*space.modules, *plugged}))})
+        for name in space.modules:
+            if not attention.entry(name).is_builtin and name not in plugged:
+                raise BadValue(
+                    f"space.modules names {name!r}, which is in {attention.entry(name).home}; "
+                    "a search takes it from there only if plugins names that file"
+                )
+        return space
+
+    @classmethod
+    def read(
+        cls, path: str | None, changes: Iterable[str] = (), plugins: Iterable[str] = ()
+    ) -> Self:
+        """The spec in the YAML file ``path`` (none: the defaults) with ``section.key=value`` s.
+
+        ``plugins`` are paths beside those that it has.
+        """
         document = _yaml(path) if path else {}
         for change in changes:
             key, equals, value = change.partition("=")
@@ -78,6 +134,9 @@ class SearchSpec(Settings):
             except (yaml.YAMLError, ValueError):  # a date that is none, for one
                 raise BadValue(f"--set {key}: {value!r} is no value of YAML") from None
             _put(document, key.split("."), plain)
+        if more := list(plugins):
+            there = document.get("plugins", [])
+            document["plugins"] = [*there, *more] if isinstance(there, list) else there
         return cls.of(document)
 
     @property
@@ -100,10 +159,21 @@ class SearchSpec(Settings):
                 f"recipe.batch is {self.recipe.batch}, and {self.data.name} has only "
                 f"{len(images.train)} training images"
             )
-        return images, Space(self.space, images.size)
+        space = Space(self.space, images.size)
+        if self.plugins:  # nobody has tried them yet
+            for placement in space.baselines().values():
+                space.cost(placement, len(images.classes))
+        return images, space
 
-    def differences(self, other: "SearchSpec") -> list[tuple[str, Any, Any]]:
-        """(setting, here, there) of what may not change within a study."""
+    def differences(self, stored: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+        """(setting, here, there) of what may not change within a study of the spec ``stored``.
+
+        That one is plain data, since two versions of a plugin cannot both be plugged in.
+        """
+        theirs = [Plugin.of(plugin) for plugin in stored.get("plugins", [])]
+        if {plugin.source for plugin in self.plugins} != {plugin.source for plugin in theirs}:
+            return [("plugins", list(self.plugins), theirs)]
+        other = SearchSpec.of(stored)
         return [
             (f"{section}.{key}", mine, getattr(getattr(other, section), key))
             for section in ("data", "space", "recipe")

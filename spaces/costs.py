@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .. import attention
-from ..errors import unknown
+from ..errors import BadValue, unknown
 from .networks import backbone
 from .placement import Module, Placement
 from .site import Site, sites
@@ -97,6 +97,15 @@ def _bare(name: str, image_size: int, classes: int) -> Cost:
 
 @cache
 def _added(
+    name: str, hyperparameters: tuple[tuple[str, Any], ...], site: Site, identity_init: bool
+) -> Cost:
+    try:
+        return _counted(name, hyperparameters, site, identity_init)
+    except NotImplementedError as error:  # by a plugin: ours use what there is a rule for
+        raise BadValue(f"{name} cannot be priced: {error}") from None
+
+
+def _counted(
     name: str, hyperparameters: tuple[tuple[str, Any], ...], site: Site, identity_init: bool
 ) -> Cost:
     entry = attention.entry(name)

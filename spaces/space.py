@@ -30,7 +30,8 @@ class SpaceSettings(Settings):
     """Which modules may stand at which sites of which backbone."""
 
     backbone: str = "resnet8"
-    modules: tuple[str, ...] = DEFAULT  # names, or ``all``
+    # names; ``all`` stands for all built-in ones; in a spec the default has plugins' modules, too
+    modules: tuple[str, ...] = DEFAULT
     sites: tuple[str, ...] = ("*",)  # paths or globs; each module takes those where it usually is
     hyperparameters: Literal["fixed", "module", "site"] = "module"  # defaults; one per ...
     identity_init: bool = True  # a new module does nothing, instead of its authors' start
@@ -45,8 +46,9 @@ class SpaceSettings(Settings):
     @field_validator("modules")
     @classmethod
     def _known_modules(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if names == ("all",):
-            return tuple(attention.names())
+        if "all" in names:
+            builtin = [name for name in attention.names() if attention.entry(name).is_builtin]
+            names = (*builtin, *(name for name in names if name != "all"))
         for name in names:
             attention.entry(name)
         if not names:

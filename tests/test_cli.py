@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import foveate as foveate_package
 from foveate.cli import app
 
+EXAMPLE = str(Path(foveate_package.__file__).parent / "examples" / "plugin.py")
 COMMANDS = ("search", "studies", "front", "export", "dashboard", "modules", "sites")
 
 
@@ -48,6 +50,9 @@ MISTAKES = [
     (["search", "--trials", "0"], "trials: should be greater than or equal to 1, got 0"),
     (["search", "--storage", "redis://here"], "storage must be a database URL of sqlite or "),
     (["search", "--storage", "sqlite:////no/such/x.db"], "the folder of the database '/no/such/"),
+    (["search", "--plugin", "no.py"], "cannot read the plugin 'no.py': No such file or directory"),
+    (["modules", "--plugin", "no.py"], "cannot read the plugin 'no.py': No such file or directory"),
+    (["sites", "resnet18", "--plugin", "no.py"], "cannot read the plugin 'no.py': No such file or"),
     (["search", "--study", "a/b"], "a study's name has 1 to 100 letters, digits, spaces and "),
 ]
 
@@ -72,9 +77,10 @@ def test_a_mistake_of_a_real_process_has_status_2_too(tmp_path: Path) -> None:
 
 def test_the_modules_are_listed_with_what_they_add() -> None:
     shown = foveate("modules", "--backbone", "resnet50").output
-    assert re.search(r"se +branch +16 +2,530,992 ", shown)
-    assert re.search(r"aw +conv +16 +165,208 ", shown)
-    assert re.search(r"steam +stem, stage +5 +320 ", shown)
+    assert re.search(r"se +channels +branch +16 +\+2,530,992 ", shown)
+    assert re.search(r"aw +the weights.* +conv +16 +\+165,208 ", shown)
+    assert re.search(r"steam +channels.* stem and stage +5 +\+320 ", shown)
+    assert re.search(r"mhsa +all positions.* conv of the last stage +3 +-4,705,024 ", shown)
     assert "bare resnet50 at 224 pixels: 25,557,032 parameters, 4.127 GFLOPs" in shown
 
 
@@ -83,6 +89,15 @@ def test_the_sites_are_listed_with_what_may_stand_there() -> None:
     assert re.search(r"stem +stem +maxpool +64 x 16 x 16 +steam", shown)
     assert re.search(r"1 +branch +layer1\.0\.bn2 +64 x 16 x 16 +cbam cram eca pointwise se", shown)
     assert re.search(r"4 +conv +layer4\.1\.conv2 +512 x 2 x 2 +aw", shown)
+
+
+@pytest.mark.usefixtures("forget_plugins")
+def test_a_plugins_module_is_listed_among_the_others() -> None:
+    shown = foveate("modules", "--plugin", EXAMPLE).output
+    assert re.search(r"spread +.*branch +16 +30,208 ", shown) and re.search(r"\nse +", shown)
+    assert "weights channel/shared (channel)" in shown
+    shown = foveate("sites", "resnet18", "--plugin", EXAMPLE).output
+    assert re.search(r"1 +branch +layer1\.0\.bn2 +64 x 56 x 56 .* spread", shown)
 
 
 def test_studies_and_fronts_are_printed(finished: Path) -> None:
@@ -129,6 +144,7 @@ def finished(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("forget_plugins")
 def test_ctrl_c_at_any_time_says_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,9 +153,10 @@ def test_ctrl_c_at_any_time_says_how_to_go_on(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("foveate.search.run.run", interrupted)
-    ran = foveate("search", "--trials", "3")
+    Path("my own.py").write_text(Path(EXAMPLE).read_text("utf-8"))
+    ran = foveate("search", "--trials", "3", "--plugin", "my own.py")
     assert ran.exit_code == 130 and ran.stderr == ""
     assert ran.output.splitlines() == [
         "Interrupted; every finished epoch is kept.",
-        "Go on: foveate search --trials 3",
+        "Go on: foveate search --plugin 'my own.py' --trials 3",
     ]

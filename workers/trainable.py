@@ -13,6 +13,7 @@ import torch
 from ray import tune
 from safetensors.torch import save_file
 
+from .. import attention
 from ..spaces.placement import Placement
 from ..spaces.plugging import build
 from .data import Data, Images, load
@@ -71,6 +72,8 @@ class CandidateTrainer(tune.Trainable):
             self.error = error
 
     def _train(self, config: dict[str, Any], device: torch.device) -> Iterator[Epoch]:
+        for plugin in config["plugins"]:  # as text: this machine may not have the file
+            attention.plug_in(**plugin)
         images = _images(Data.of(config["data"]), str(device))
         recipe = Recipe.of(config["recipe"])
         torch.manual_seed(recipe.seed)

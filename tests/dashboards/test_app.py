@@ -316,6 +316,23 @@ def test_hostile_names_stay_text(session: Session, storage: str) -> None:
     assert client.get(f"/{EVIL}").text.count(EVIL) == 0
 
 
+def test_a_module_of_a_plugin_is_shown_by_its_name(session: Session, storage: str) -> None:
+    study = add_study(session, "own")
+    plugin = {"path": "mine.py", "source": "raise RuntimeError('a page runs no plugin')"}
+    study.spec = study.spec | {"plugins": [plugin]}
+    add_trial(session, study, 0, origin="bare", curve=(0.5,))
+    chosen = {"layer1.0": "mine"}
+    add_trial(session, study, 1, origin="everywhere:mine", chosen=chosen, extra=0.1, curve=(0.6,))
+    session.commit()
+    client = browser(storage)
+    for path in ["/", "/s/2", "/s/2?t=1", "/s/2/_panels", "/s/2/_drawer/1"]:
+        answer = client.get(path)
+        assert answer.status_code == 200 and "RuntimeError" not in answer.text
+        assert path == "/" or "mine" in answer.text
+    points = client.get("/api/v1/studies/2/points").json()
+    assert points["front"]["drawing"] == ["bare", "· | mine · | · · | · ·"]
+
+
 # ------------------------------------------------------------------------------------- files
 
 

@@ -218,12 +218,12 @@ def test_differences_are_what_makes_figures_incomparable() -> None:
             "folder": "elsewhere",
         }
     )
-    assert spec.differences(other) == [
+    assert spec.differences(other.to_dict()) == [
         ("data.seed", 0, 1),
         ("space.backbone", "resnet8", "resnet20"),
         ("recipe.epochs", spec.recipe.epochs, 5),
     ]
-    assert spec.differences(SearchSpec()) == []
+    assert spec.differences(SearchSpec().to_dict()) == []
 
 
 def test_workers_fill_the_machine_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:

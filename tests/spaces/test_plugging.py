@@ -14,6 +14,7 @@ from foveate.spaces.networks import backbone
 from foveate.spaces.plugging import attach, build, complete, plug
 
 BRANCH, CONV = "layer2.0.bn2", "layer2.0.conv2"
+STARTS_AS_THE_IDENTITY = {"gc", "gct", "nonlocal"}  # as their authors start them
 
 
 @pytest.fixture(autouse=True)
@@ -53,14 +54,14 @@ def images(count: int = 2, size: int = 16) -> torch.Tensor:
 def test_the_backbone_keeps_its_names_and_weights(placement: Placement) -> None:
     model = backbone("resnet8", 5)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    after = plug(model, placement).state_dict()
+    after = plug(model, placement, identity_init=True).state_dict()
     assert before.keys() < after.keys()
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_weights_of_the_bare_backbone_load(placement: Placement) -> None:
-    bare, model = backbone("resnet8", 5), build(placement, 5)
+    bare, model = backbone("resnet8", 5), build(placement, 5, identity_init=True)
     missing, unexpected = model.load_state_dict(bare.state_dict(), strict=False)
     assert unexpected == []
     assert set(missing) <= model.state_dict().keys() - bare.state_dict().keys()
@@ -78,6 +79,8 @@ def test_with_identity_init_the_network_computes_what_it_did(placement: Placemen
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_without_it_the_modules_change_what_the_network_computes(placement: Placement) -> None:
+    if placement.names[0] in STARTS_AS_THE_IDENTITY:
+        return
     model, x = backbone("resnet8", 5).eval(), images()
     expected = model(x)
     assert not torch.allclose(plug(model, placement).eval()(x), expected, atol=1e-4)

@@ -114,7 +114,7 @@ def test_every_module_stands_at_sites_that_there_are() -> None:
     for name in attention.names():
         entry = attention.entry(name)
         assert {*entry.sites} <= {*KINDS}
-        assert (entry.kind == "weight") is (entry.sites == ("conv",))
+        assert (entry.kind != "gate") is (entry.sites == ("conv",))
 
 
 class Block(nn.Module):

@@ -96,8 +96,8 @@ def test_samples_differ_and_repeat_with_their_seed() -> None:
 
 
 def test_samples_reach_every_module_and_nothing() -> None:
-    whole, rng = space(), Random(0)
-    found = [whole.sample(rng) for _ in range(100)]
+    whole, rng = space(modules=("all",)), Random(0)
+    found = [whole.sample(rng) for _ in range(200)]
     assert {name for placement in found for name in placement.names} == {*attention.names()}
     assert any(not placement.at("layer1.0.bn2") for placement in found)
 
@@ -147,16 +147,16 @@ def test_what_is_outside_has_no_parameters() -> None:
 
 
 def test_the_baselines_are_the_bare_network_and_each_module_everywhere() -> None:
-    whole = space()
+    whole = space(modules=("all",))
     found = whole.baselines()
     assert list(found) == ["bare", *(f"everywhere:{name}" for name in attention.names())]
     assert found["bare"] == Placement("resnet8")
     for name in attention.names():
-        placement, kinds = found[f"everywhere:{name}"], attention.entry(name).sites
-        there = {site.path for site in sites("resnet8", 32) if site.kind in kinds}
+        placement, entry = found[f"everywhere:{name}"], attention.entry(name)
+        there = {s.path for s in sites("resnet8", 32) if entry.stands_at(s.kind, s.stage, 3)}
         assert {module.site for module in placement.modules} == there
         assert placement.names == [name]
-        assert complete(placement) == placement
+        assert complete(placement, 32) == placement
         assert whole.parameters(placement) is not None
 
 

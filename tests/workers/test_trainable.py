@@ -29,6 +29,7 @@ def config(tmp_path: Path) -> dict[str, Any]:
     """What the driver sends."""
     return {
         "number": 7,
+        "plugins": [],
         "placement": PLACEMENT.spelling,
         "recorded": 0,
         "identity_init": True,
