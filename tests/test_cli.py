@@ -87,14 +87,14 @@ def test_the_modules_are_listed_with_what_they_add() -> None:
 def test_the_sites_are_listed_with_what_may_stand_there() -> None:
     shown = foveate("sites", "resnet18", "--image-size", "64").output
     assert re.search(r"stem +stem +maxpool +64 x 16 x 16 +steam", shown)
-    assert re.search(r"1 +branch +layer1\.0\.bn2 +64 x 16 x 16 +cbam cram eca pointwise se", shown)
+    assert re.search(r"1 +branch +layer1\.0\.bn2 +64 x 16 x 16 +cbam ceca coord cram ", shown)
     assert re.search(r"4 +conv +layer4\.1\.conv2 +512 x 2 x 2 +aw", shown)
 
 
 @pytest.mark.usefixtures("forget_plugins")
 def test_a_plugins_module_is_listed_among_the_others() -> None:
     shown = foveate("modules", "--plugin", EXAMPLE).output
-    assert re.search(r"spread +.*branch +16 +30,208 ", shown) and re.search(r"\nse +", shown)
+    assert re.search(r"spread +.*branch +16 +\+30,208 ", shown) and re.search(r"\nse +", shown)
     assert "weights channel/shared (channel)" in shown
     shown = foveate("sites", "resnet18", "--plugin", EXAMPLE).output
     assert re.search(r"1 +branch +layer1\.0\.bn2 +64 x 56 x 56 .* spread", shown)
