@@ -98,7 +98,7 @@ class MultiHeadSelfAttention(nn.Module):
         kept = F.conv2d(
             x_NCHW, self.weight, self.bias, self.stride, self.padding, 1, self.conv_groups
         )
-        return kept + self.scale * y_NCHW
+        return kept + self.scale.to(y_NCHW.dtype) * y_NCHW
 
 
 def _by_distance(table_Dd: Tensor, length: int) -> Tensor:

@@ -88,4 +88,4 @@ class SelectiveKernel(nn.Module):
         if self.scale is None or self.weight is None:
             return y_NCHW
         kept = F.conv2d(x_NCHW, self.weight, self.bias, self.stride, 1, 1, self.conv_groups)
-        return kept + self.scale * y_NCHW
+        return kept + self.scale.to(y_NCHW.dtype) * y_NCHW

@@ -64,16 +64,18 @@ class SqueezeTransformAttention(nn.Module):
         steps = [s for i in range(1, self.reach + 1) for s in (-i, i)]
         ring_NKC = torch.stack([pooled_NC.roll(step, 1) for step in steps], 1)
         logits_NC = self.channel(pooled_NC, ring_NKC, None)
-        x_NCHW = x_NCHW * (self.gain * torch.sigmoid(logits_NC))[:, :, None, None]
+        gate_NC = (self.gain * torch.sigmoid(logits_NC)).to(x_NCHW.dtype)
+        x_NCHW = x_NCHW * gate_NC[:, :, None, None]
 
         p = self.grid
         nodes_Npp = F.adaptive_avg_pool2d(x_NCHW.mean(1, keepdim=True), p).squeeze(1)
         neighbours_NKP = _four_neighbours(nodes_Npp)
         exists_KP = _four_neighbours(nodes_Npp.new_ones(1, p, p))[0] > 0
         logits_NP = self.spatial(nodes_Npp.flatten(1), neighbours_NKP, exists_KP)
-        gate_N1pp = self.gain * torch.sigmoid(logits_NP).unflatten(1, (1, p, p))
+        gate_N1pp = (self.gain * torch.sigmoid(logits_NP)).unflatten(1, (1, p, p))
         height, width = x_NCHW.shape[2:]
-        return x_NCHW * F.interpolate(gate_N1pp, size=(height, width), mode="nearest")
+        gate_N1HW = F.interpolate(gate_N1pp, size=(height, width), mode="nearest")
+        return x_NCHW * gate_N1HW.to(x_NCHW.dtype)
 
 
 class _GraphAttention(nn.Module):

@@ -128,6 +128,18 @@ def test_stays_finite_under_autocast(make: Make, identity_init: bool) -> None:
     assert all(gradient.isfinite().all() for gradient in gradients(module).values())
 
 
+@pytest.mark.parametrize("identity_init", [False, True])
+def test_keeps_the_number_type_under_autocast(
+    make: Make, entry_of: str, identity_init: bool
+) -> None:
+    """A convolution before it gives bfloat16, and what follows expects that."""
+    module, is_gate = make(identity_init=identity_init), attention.entry(entry_of).kind == "gate"
+    for dtype in (torch.bfloat16, torch.float32):
+        with torch.autocast("cpu", torch.bfloat16):
+            y = module(torch.randn(2, 8, 6, 5, dtype=dtype))
+        assert y.dtype == (dtype if is_gate else torch.bfloat16)
+
+
 def test_every_parameter_learns_from_the_first_step(new: Make, entry: attention.Entry) -> None:
     module = new(entry.name, 64, (7, 7))
     tried(module, torch.randn(4, 64, 7, 7))
