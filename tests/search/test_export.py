@@ -59,7 +59,8 @@ def cases() -> list[tuple[str, str]]:
 
 
 def placement_of(backbone: str, kind: str) -> Placement:
-    space = Space(SearchSpec.of({"space": {"backbone": backbone}}).space, SIZE)
+    chosen = {"space": {"backbone": backbone, "modules": ["all"]}}
+    space = Space(SearchSpec.of(chosen).space, SIZE)
     if kind == "mixed":
         return complete(Placement.of(backbone, MIXED[backbone]))
     if kind == "two at a site":
@@ -98,14 +99,14 @@ def made(backbone: str, kind: str, folder: Path) -> Made:
     space = Space(spec.space, SIZE)
     placement = placement_of(backbone, kind)
     torch.manual_seed(0)
-    model = build(placement, len(CLASSES), identity_init=identity)
+    model = build(placement, len(CLASSES), image_size=SIZE, identity_init=identity)
     list(Training(model, images, Recipe(epochs=1, batch=4, peak_lr=0.01)).epochs())
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.02 * torch.randn_like(parameter)
     weights = folder / f"{backbone}-{kind}.safetensors".replace(":", "-")
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, weights)
-    priced = cost(placement, SIZE, len(CLASSES))
+    priced = cost(placement, SIZE, len(CLASSES), identity_init=identity)
     study = Study(
         name="tiny",
         spec=spec.to_dict(),
