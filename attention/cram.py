@@ -92,7 +92,7 @@ class RectangularAttention(nn.Module):
 
     Cost
         parameters       C*16 + 16 + 32 + 1285 (conv), C + 1 (moments)
-        multiply-adds    about 17*C*H*W (conv), 2*C*H*W (moments) per image
+        multiply-adds    about (17*C + 100)*H*W (conv), (2*C + 40)*H*W (moments) per image
 
     ``identity_init`` subtracts the starting rectangle: y = x * (1 + L - L0).
     """

@@ -36,7 +36,7 @@ class EfficientMultiScaleAttention(nn.Module):
 
     Cost
         parameters       10*c*c + 4*c
-        multiply-adds    (9*c + 13)*C*H*W per image, about
+        multiply-adds    (9*c + 17)*C*H*W + c*C*(H + W) per image, about
 
     ``identity_init`` doubles the last sigmoid and zeroes the 3x3 convolution and the scale of the
     norm, so the gate starts at 1.

@@ -36,7 +36,9 @@ class GatherExcite(nn.Module):
     Cost
         parameters       0 ("mean"), 11*C*log2(e) or (H*W + 2)*C ("conv"); "mean" has 1 with
                          ``identity_init``
-        multiply-adds    about 2*C*H*W (extent 0), 5*C*H*W ("mean"), 6*C*H*W ("conv") per image
+        multiply-adds    2*C*H*W ("mean") or 3*C*H*W ("conv") per image with extent 0, about; else
+                         C*H*W + ((2e - 1)^2 + 2)*C*h*w with gathered maps of h x w ("mean"), or
+                         C*H*W + 13*C*(h1*w1 + h2*w2 + ...), all maps that are made ("conv")
 
     ``identity_init`` doubles the sigmoid and zeroes the last scale of BN. "mean" has no weights:
     there it adds a learned strength a that starts at 0, and the gate is 1 + a * (sigmoid(...) - 1).

@@ -33,7 +33,7 @@ class MultidimensionalCollaborativeAttention(nn.Module):
 
     Cost
         parameters       12 + k
-        multiply-adds    13*C*H*W per image, about
+        multiply-adds    12*C*H*W per image, about
 
     ``identity_init`` doubles the sigmoids and zeroes the convolutions, so all gates start at 1.
     """

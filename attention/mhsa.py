@@ -35,7 +35,8 @@ class MultiHeadSelfAttention(nn.Module):
 
     Cost
         parameters       3*C1*C2 + 2*d*(H + W - 1), in place of the convolution's
-        multiply-adds    3*C1*C2*H*W + 2*C2*(H*W)^2 + C2*H*W*(H + W) per image, likewise
+        multiply-adds    3*C1*C2*H*W + (2*C2 + 6*heads)*(H*W)^2 + C2*H*W*(H + W) per image, about,
+                         likewise
 
     ``identity_init`` keeps the convolution, and adds y times a learned scale per channel that
     starts at zero.

@@ -28,7 +28,7 @@ class NonLocal(nn.Module):
 
     Cost
         parameters       4*C*m + 3*m + 3*C, which is 2,101,760 for C = 1024 and r = 2
-        multiply-adds    4*C*m*H*W + 2*m*(H*W)^2 per image
+        multiply-adds    4*C*m*H*W + (2*m + 3)*(H*W)^2 per image, about
 
     The scale of BN starts at zero, so a new one is the identity with or without ``identity_init``.
     """

@@ -32,7 +32,7 @@ class ShuffleAttention(nn.Module):
 
     Cost
         parameters       6*c = 3*C/G
-        multiply-adds    7*C*H*W per image, about
+        multiply-adds    9*C*H*W per image, about
 
     With ``identity_init`` the gates start at 1, and the shuffle, which no weight could undo, is
     left out.

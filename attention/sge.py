@@ -32,7 +32,7 @@ class SpatialGroupEnhancement(nn.Module):
 
     Cost
         parameters       2*G
-        multiply-adds    4*C*H*W + 7*G*H*W per image, about
+        multiply-adds    4*C*H*W + 9*G*H*W per image, about
 
     ``identity_init`` doubles the sigmoid and starts the bias at 0, so the gate starts at 1.
     """

@@ -36,7 +36,7 @@ class SqueezeTransformAttention(nn.Module):
 
     Cost
         parameters       8d = 64 at any width
-        multiply-adds    4*C*H*W + O(heads * (reach*C + grid*grid)) per image
+        multiply-adds    4*C*H*W + 14*heads*(reach*C + 2*grid*grid) per image, about
 
     ``identity_init`` doubles both sigmoids and zeroes Wo, so both gates start at 1.
     """

@@ -29,7 +29,7 @@ class TripletAttention(nn.Module):
 
     Cost
         parameters       6*k*k + 6, which is 300 for k = 7
-        multiply-adds    9*C*H*W + 2*k*k*(C*W + C*H + H*W) per image, about
+        multiply-adds    9*C*H*W + (2*k*k + 7)*(C*W + C*H + H*W) per image, about
 
     ``identity_init`` doubles the sigmoids and zeroes the scales of BN, so all gates start at 1.
     """
