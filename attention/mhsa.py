@@ -31,7 +31,7 @@ class MultiHeadSelfAttention(nn.Module):
 
     Shapes
         in   x_NCHW, any H and W of at least 1
-        out  as of the convolution: (N, C2, H / stride, W / stride)
+        out  as of the convolution: (N, C2, H / stride, W / stride), rounded up
 
     Cost
         parameters       3*C1*C2 + 2*d*(H + W - 1), in place of the convolution's

@@ -31,7 +31,7 @@ class SelectiveKernel(nn.Module):
 
     Shapes
         in   x_NCHW, any H and W of at least 1; training needs a batch of at least 2 images
-        out  as of the convolution: (N, C2, H / stride, W / stride)
+        out  as of the convolution: (N, C2, H / stride, W / stride), rounded up
 
     Cost
         parameters       18*C1*C2/G + 4*C2 + 3*C2*d + 2*d, in place of the convolution's
