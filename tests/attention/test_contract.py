@@ -336,6 +336,33 @@ def test_what_cannot_be_built_is_refused_by_name(
             built(of, size)
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"channels": "64"}, "channels must be a whole number, got '64'"),
+        ({"channels": 64.0}, "channels must be a whole number, got 64.0"),
+        ({"channels": True}, "channels must be a whole number, got True"),
+        ({"size": 7}, r"size is \(height, width\) in pixels, got 7"),
+        ({"size": (7, 7, 7)}, r"size is \(height, width\) in pixels, got \(7, 7, 7\)"),
+        ({"size": (7, 3.5)}, r"size is \(height, width\) in pixels, got \(7, 3.5\)"),
+        ({"identity_init": 1}, "identity_init may be False or True, got 1"),
+    ],
+    ids=str,
+)
+def test_arguments_of_a_wrong_type_are_a_sentence(
+    entry: attention.Entry, given: dict[str, Any], sentence: str
+) -> None:
+    arguments: dict[str, Any] = {"channels": 8, "size": (7, 7)} | given
+    if entry.kind != "gate":
+        if isinstance(given.get("channels"), int | str | float):
+            arguments["channels"], sentence = nn.Linear(8, 8), "takes the place of an nn.Conv2d"
+        conv = arguments.pop("channels")
+        arguments["conv"] = nn.Conv2d(8, 8, 3, padding=1) if conv == 8 else conv
+    built = entry.build if entry.kind == "gate" else entry.wrap
+    with pytest.raises(BadValue, match=f"^{entry.name}:? {sentence}"):
+        built(**arguments)
+
+
 def test_a_gate_wraps_nothing_and_what_replaces_a_convolution_stands_nowhere(
     entry: attention.Entry,
 ) -> None:
