@@ -1,7 +1,7 @@
 """What: attention modules, one file each, found by name.
 
 A *gate* maps a feature map (N, C, H, W) to one of the same shape. A *weight* attention takes the
-place of a convolution and takes over its weights.
+place of a convolution and takes over its weights; a *mixer* takes that place with its own.
 """
 
 from importlib import import_module

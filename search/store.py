@@ -308,9 +308,10 @@ def scaled_hypervolume(points: Sequence[Point], bare: float, dearest: float) -> 
     """The share of the box from ``bare`` to ``dearest`` GFLOPs, 0 to 1 accuracy, that is dominated.
 
     It is the mean, over all budgets in that range, of the best accuracy within the budget. Points
-    cheaper than the bare backbone count as if they cost as much.
+    cheaper than the bare backbone count as if they cost as much; if nothing is dearer, the box is
+    that one budget.
     """
-    width = dearest - bare
+    width = (dearest - bare) or 1.0
     scaled = [(accuracy, max(0.0, (gflops - bare) / width)) for accuracy, gflops in points]
     return hypervolume(scaled, reference=(0.0, 1.0))
 

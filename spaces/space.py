@@ -166,7 +166,7 @@ class Space:
     def dearest_gflops(self) -> float:
         """GFLOPs with the dearest choice at every site: the top of the cost axis."""
         bare = self.cost(Placement.of(self.settings.backbone, [])).operations
-        return (bare + sum(max(self._operations(site)) for site in self.slots)) / 1e9
+        return (bare + sum(max(0, *self._operations(site)) for site in self.slots)) / 1e9
 
     def _operations(self, site: Site) -> list[int]:
         return [

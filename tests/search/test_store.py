@@ -402,6 +402,10 @@ def test_the_scaled_hypervolume_is_the_mean_best_accuracy_over_budgets(
     assert store.scaled_hypervolume(points, bare, dearest) == pytest.approx(expected, abs=1e-9)
 
 
+def test_where_nothing_is_dearer_the_hypervolume_is_the_best_accuracy() -> None:
+    assert store.scaled_hypervolume([(0.5, 0.9), (0.75, 1.0)], 1.0, 1.0) == 0.75
+
+
 def test_the_front_of_many_trials_is_that_of_the_function(
     session: Session, study: Study, add: Add
 ) -> None:

@@ -160,6 +160,16 @@ def test_the_baselines_are_the_bare_network_and_each_module_everywhere() -> None
         assert whole.parameters(placement) is not None
 
 
+def test_where_everything_saves_the_dearest_is_the_bare_network() -> None:
+    cheaper = space(modules=("sk",), hyperparameters="fixed", identity_init=False)
+    bare, sk = (cheaper.cost(cheaper.baselines()[key]) for key in ("bare", "everywhere:sk"))
+    assert sk.operations < bare.operations
+    assert cheaper.dearest_gflops == pytest.approx(bare.gflops)
+    kept = space(modules=("sk",))  # with the convolution, too, nothing is saved
+    assert kept.cost(kept.baselines()["everywhere:sk"]).operations > bare.operations
+    assert kept.dearest_gflops > bare.gflops
+
+
 @pytest.mark.parametrize("mode", ["fixed", "site"])
 def test_nothing_costs_more_than_the_dearest(mode: str) -> None:
     small = space(modules=("se", "pointwise", "aw"), sites=("layer3*",), hyperparameters=mode)
