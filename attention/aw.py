@@ -72,23 +72,41 @@ class AttentionWeightConv2d(nn.Conv2d):
         if identity_init:
             nn.init.zeros_(self.expand_norm.weight)
 
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        by_taps = self.fewer_products_than_kernels(x_NCHW.shape[2], x_NCHW.shape[3])
+        return self.by_taps(x_NCHW) if by_taps else self.grouped(x_NCHW)
+
     def gate(self, x_NCHW: Tensor) -> Tensor:
         """A of each image: (N, C2, 1, h, w), or (N, 1, C1 / groups, h, w) with ``share="out"``."""
         pooled_NChw = F.adaptive_avg_pool2d(x_NCHW, (self.weight.shape[2], self.weight.shape[3]))
-        hidden_Nmhw = self.reduce_norm(self.reduce(pooled_NChw)).relu()
-        gate_NGhw = torch.sigmoid(self.expand_norm(self.expand(hidden_Nmhw))) - self.offset
+        hidden_Nmhw = self.reduce_norm(self._pointwise(self.reduce, pooled_NChw)).relu()
+        expanded_NGhw = self.expand_norm(self._pointwise(self.expand, hidden_Nmhw))
+        gate_NGhw = torch.sigmoid(expanded_NGhw) - self.offset
         return gate_NGhw.unsqueeze(2 if self.share == "in" else 1)
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        kernels = (self.weight * (1 + self.gate(x_NCHW))).flatten(0, 1)  # [N*C2, C1/G, h, w]
+    def fewer_products_than_kernels(self, height: int, width: int) -> bool:
+        """Whether ``by_taps`` is the faster way for maps of this size, by what each has to write.
+
+        For each image and tap, ``grouped`` writes a kernel of C1*C2 values; ``by_taps`` an input
+        and an output of each of the L positions, (C1 + C2)*L values.
+        """
+        C2, C1, h, w = self.weight.shape
+        left, right, top, bottom = self._reversed_padding_repeated_twice
+        rows = (height + top + bottom - self.dilation[0] * (h - 1) - 1) // self.stride[0] + 1
+        columns = (width + left + right - self.dilation[1] * (w - 1) - 1) // self.stride[1] + 1
+        return self.groups == 1 and (C1 + C2) * rows * columns < C1 * C2
+
+    def grouped(self, x_NCHW: Tensor) -> Tensor:
+        """One convolution with a group for each image, by kernels K' that are written out."""
+        scale = 1 + self.gate(x_NCHW).contiguous()
+        kernels = (self.weight * scale).flatten(0, 1)  # [N*C2, C1/G, h, w]
         kernels = kernels.contiguous()  # a channels_last kernel takes the grouped slow path
-        padding = self.padding
+        padding, padded_NCHW = self.padding, x_NCHW
         if self.padding_mode != "zeros":
-            x_NCHW = F.pad(x_NCHW, self._reversed_padding_repeated_twice, self.padding_mode)
-            padding = (0, 0)
+            padding, padded_NCHW = (0, 0), self._padded(x_NCHW)
         images = len(x_NCHW)
         y = F.conv2d(
-            x_NCHW.contiguous().view(1, -1, *x_NCHW.shape[2:]),
+            padded_NCHW.contiguous().view(1, -1, *padded_NCHW.shape[2:]),
             kernels,
             None,
             self.stride,
@@ -96,5 +114,54 @@ class AttentionWeightConv2d(nn.Conv2d):
             self.dilation,
             images * self.groups,
         )
-        y_NCHW = y.view(images, self.out_channels, *y.shape[2:])
-        return y_NCHW if self.bias is None else y_NCHW + self.bias[:, None, None]
+        return self._finished(y.view(images, self.out_channels, *y.shape[2:]), x_NCHW)
+
+    def by_taps(self, x_NCHW: Tensor) -> Tensor:
+        """Products of K's taps with the shifted maps; A weighs what comes out, or what goes in.
+
+        share="in"    y = sum over taps t of (1 + A_t) * (K_t @ x_t)
+        share="out"   y = sum over taps t of K_t @ ((1 + A_t) * x_t)
+        """
+        scale_NtG = 1 + self.gate(x_NCHW).flatten(-2).flatten(1, 2).mT
+        taps_tNHWC = self._shifted(x_NCHW)
+        if self.share == "in":
+            kernel_tOC = self.weight.permute(2, 3, 0, 1).flatten(0, 1).contiguous()
+            products_tNLO = torch.bmm(taps_tNHWC.flatten(1, 3), kernel_tOC.mT)
+            products_tNHWO = products_tNLO.unflatten(1, taps_tNHWC.shape[1:4])
+            y_NHWO = (products_tNHWO * scale_NtG.transpose(0, 1)[:, :, None, None]).sum(0)
+        else:
+            kernel_OtC = self.weight.permute(0, 2, 3, 1).flatten(1)
+            weighed_NHWtC = taps_tNHWC.movedim(0, 3) * scale_NtG[:, None, None]
+            y_NHWO = F.linear(weighed_NHWtC.flatten(3), kernel_OtC)
+        return self._finished(y_NHWO.movedim(3, 1), x_NCHW)
+
+    def _shifted(self, x_NCHW: Tensor) -> Tensor:
+        """What each tap of the kernel sees of the padded input, [t, N, H, W, C1]."""
+        if self.padding_mode == "zeros":  # pads and reorders in one copy
+            padding = (0, 0, *self._reversed_padding_repeated_twice)
+            x_NHWC = F.pad(x_NCHW.movedim(1, 3), padding)
+        else:
+            x_NHWC = self._padded(x_NCHW).movedim(1, 3).contiguous()
+        (h, w), (down, right) = self.kernel_size, self.dilation
+        bottom, end = x_NHWC.shape[1] - down * (h - 1), x_NHWC.shape[2] - right * (w - 1)
+        rows = [x_NHWC[:, down * i : down * i + bottom : self.stride[0]] for i in range(h)]
+        return torch.stack(
+            [r[:, :, right * j : right * j + end : self.stride[1]] for r in rows for j in range(w)]
+        )
+
+    def _padded(self, x_NCHW: Tensor) -> Tensor:
+        return F.pad(x_NCHW, self._reversed_padding_repeated_twice, self.padding_mode)
+
+    def _finished(self, y_NCHW: Tensor, x_NCHW: Tensor) -> Tensor:
+        """With the bias, and in the memory format of the input."""
+        if self.bias is not None:
+            y_NCHW = y_NCHW + self.bias.to(y_NCHW.dtype)[:, None, None]
+        last = x_NCHW.is_contiguous(memory_format=torch.channels_last)
+        if last and not x_NCHW.is_contiguous():
+            return y_NCHW.contiguous(memory_format=torch.channels_last)
+        return y_NCHW.contiguous()
+
+    @staticmethod
+    def _pointwise(conv: nn.Conv2d, x_NChw: Tensor) -> Tensor:
+        """``conv``, which is 1x1: on maps of a few pixels a matrix product takes half the time."""
+        return F.linear(x_NChw.movedim(1, 3), conv.weight.flatten(1)).movedim(3, 1)
