@@ -101,7 +101,8 @@ class Entry:
         if self.stages == (-1,):
             return f"{kinds} of the last stage"
         word = "stage" if len(self.stages) == 1 else "stages"
-        return f"{kinds} of {word} {listed(self.stages)}"
+        these = f"{word} {listed(self.stages)}"
+        return these if self.sites == ("stage",) else f"{kinds} of {these}"
 
     def stands_at(self, kind: str, stage: int, stages: int) -> bool:
         """Whether its paper places it at sites of this kind in stage ``stage`` of ``stages``."""

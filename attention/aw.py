@@ -25,6 +25,8 @@ class AttentionWeightConv2d(nn.Conv2d):
         K' = K + A * K,  A = A2 for all input channels of the kernel    [N, C2, C1 / groups, h, w]
         y  = the convolution of each image with its own K'
 
+    Computed exactly in one of two ways, by the shapes: ``grouped`` or ``by_taps``.
+
     Our reading of the paper, which leaves the sharing open: with ``share="in"`` the gate has one
     value per output channel and tap; with ``share="out"`` one per input channel and tap, shared by
     all output channels.
@@ -35,7 +37,9 @@ class AttentionWeightConv2d(nn.Conv2d):
 
     Cost
         parameters       C1*m + m*C2 + 2*m + 2*C2 beyond the convolution's; m = max(1, C1 // r)
-        multiply-adds    h*w*(C1*m + m*C2) + C1*H*W + C1*C2*h*w beyond the convolution's
+        multiply-adds    h*w*(C1*m + m*C2) + C1*H*W beyond the convolution's, and C1*C2*h*w for
+                         its kernels or, by taps, 2*C2*h*w for each position of the output
+                         (C1*h*w with ``share="out"``)
 
     ``identity_init`` starts the gate at a constant 1/2 and takes 1/2 off it: K' starts as K.
     """
@@ -72,23 +76,57 @@ class AttentionWeightConv2d(nn.Conv2d):
         if identity_init:
             nn.init.zeros_(self.expand_norm.weight)
 
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        by_taps = self.fewer_products_than_kernels(x_NCHW.shape[2], x_NCHW.shape[3])
+        return self.by_taps(x_NCHW) if by_taps else self.grouped(x_NCHW)
+
     def gate(self, x_NCHW: Tensor) -> Tensor:
         """A of each image: (N, C2, 1, h, w), or (N, 1, C1 / groups, h, w) with ``share="out"``."""
         pooled_NChw = F.adaptive_avg_pool2d(x_NCHW, (self.weight.shape[2], self.weight.shape[3]))
-        hidden_Nmhw = self.reduce_norm(self.reduce(pooled_NChw)).relu()
-        gate_NGhw = torch.sigmoid(self.expand_norm(self.expand(hidden_Nmhw))) - self.offset
+        hidden_Nmhw = self.reduce_norm(self._pointwise(self.reduce, pooled_NChw)).relu()
+        expanded_NGhw = self.expand_norm(self._pointwise(self.expand, hidden_Nmhw))
+        gate_NGhw = torch.sigmoid(expanded_NGhw) - self.offset
         return gate_NGhw.unsqueeze(2 if self.share == "in" else 1)
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        kernels = (self.weight * (1 + self.gate(x_NCHW))).flatten(0, 1)  # [N*C2, C1/G, h, w]
+    def fewer_products_than_kernels(self, height: int, width: int) -> bool:
+        """Whether ``by_taps`` is the faster way for maps of this size, by what each has to write.
+
+        For each image and tap, ``grouped`` writes C1*C2 values, a kernel; ``by_taps`` writes
+        (C1 + C2)*L, what goes in and comes out at the L positions of the output. Forward and
+        backward on one CPU core, 3x3, as multiples of the time of the plain convolution:
+
+            N   C1 = C2   H x W                C1*C2 / ((C1 + C2)*L)   grouped   by taps
+            8   64        56 x 56              0.01                    1.0       5.9
+            32  16        16 x 16              0.03                    1.4       9.0
+            32  32        8 x 8                0.25                    2.0       3.2
+            8   128       14 x 14              0.33                    2.1       3.5
+            8   256       14 x 14              0.65                    2.1       2.4
+            8   256       10 x 10              1.3                     2.9       2.3
+            8   128       7 x 7                1.3                     3.7       2.6
+            8   512       14 x 14              1.3                     2.5       1.7
+            32  64        4 x 4                2.0                     9.8       3.2
+            8   256       14 x 14, stride 2    2.6                     4.3       2.0
+            8   512       7 x 7                5.2                     6.6       1.6
+
+        Channels last and ``share="out"`` change places at the same value. Groups were not tried.
+        """
+        C2, C1, h, w = self.weight.shape
+        left, right, top, bottom = self._reversed_padding_repeated_twice
+        rows = (height + top + bottom - self.dilation[0] * (h - 1) - 1) // self.stride[0] + 1
+        columns = (width + left + right - self.dilation[1] * (w - 1) - 1) // self.stride[1] + 1
+        return self.groups == 1 and (C1 + C2) * rows * columns < C1 * C2
+
+    def grouped(self, x_NCHW: Tensor) -> Tensor:
+        """One convolution with a group for each image, by kernels K' that are written out."""
+        scale = 1 + self.gate(x_NCHW).contiguous()
+        kernels = (self.weight * scale).flatten(0, 1)  # [N*C2, C1/G, h, w]
         kernels = kernels.contiguous()  # a channels_last kernel takes the grouped slow path
-        padding = self.padding
+        padding, padded_NCHW = self.padding, x_NCHW
         if self.padding_mode != "zeros":
-            x_NCHW = F.pad(x_NCHW, self._reversed_padding_repeated_twice, self.padding_mode)
-            padding = (0, 0)
-        images = len(x_NCHW)
+            padding, padded_NCHW = (0, 0), self._padded(x_NCHW)
+        images = x_NCHW.shape[0]  # len() would make a constant of a size left open in an export
         y = F.conv2d(
-            x_NCHW.contiguous().view(1, -1, *x_NCHW.shape[2:]),
+            padded_NCHW.contiguous().view(1, -1, *padded_NCHW.shape[2:]),
             kernels,
             None,
             self.stride,
@@ -96,5 +134,67 @@ class AttentionWeightConv2d(nn.Conv2d):
             self.dilation,
             images * self.groups,
         )
-        y_NCHW = y.view(images, self.out_channels, *y.shape[2:])
-        return y_NCHW if self.bias is None else y_NCHW + self.bias[:, None, None]
+        return self._finished(y.view(images, self.out_channels, *y.shape[2:]), x_NCHW)
+
+    def by_taps(self, x_NCHW: Tensor) -> Tensor:
+        """Products of K's taps with the shifted maps; A weighs what comes out, or what goes in.
+
+        share="in"    y = sum over taps t of (1 + A_t) * (K_t @ x_t)
+        share="out"   y = sum over taps t of K_t @ ((1 + A_t) * x_t)
+        """
+        scale_NtG = 1 + self.gate(x_NCHW).flatten(-2).flatten(1, 2).mT
+        taps_tNHWC = self._shifted(x_NCHW)
+        if self.share == "in":
+            kernel_tOC = self.weight.permute(2, 3, 0, 1).flatten(0, 1).contiguous()
+            products_tNLO = torch.bmm(taps_tNHWC.flatten(1, 3), kernel_tOC.mT)
+            products_tNHWO = products_tNLO.unflatten(1, taps_tNHWC.shape[1:4])
+            y_NHWO = (products_tNHWO * scale_NtG.transpose(0, 1)[:, :, None, None]).sum(0)
+        else:
+            kernel_OtC = self.weight.permute(0, 2, 3, 1).flatten(1)
+            weighed_NHWtC = taps_tNHWC.movedim(0, 3) * scale_NtG[:, None, None]
+            y_NHWO = F.linear(weighed_NHWtC.flatten(3), kernel_OtC)
+        return self._finished(y_NHWO.movedim(3, 1), x_NCHW)
+
+    def _shifted(self, x_NCHW: Tensor) -> Tensor:
+        """What each tap of the kernel sees of the padded input, [t, N, H, W, C1]."""
+        if self.padding_mode == "zeros":  # pads and reorders in one copy
+            padding = (0, 0, *self._reversed_padding_repeated_twice)
+            x_NHWC = F.pad(x_NCHW.movedim(1, 3), padding)
+        else:
+            x_NHWC = self._padded(x_NCHW).movedim(1, 3).contiguous()
+        (h, w), (down, right) = self.kernel_size, self.dilation
+        bottom, end = x_NHWC.shape[1] - down * (h - 1), x_NHWC.shape[2] - right * (w - 1)
+        rows = [x_NHWC[:, down * i : down * i + bottom : self.stride[0]] for i in range(h)]
+        return torch.stack(
+            [r[:, :, right * j : right * j + end : self.stride[1]] for r in rows for j in range(w)]
+        )
+
+    def _padded(self, x_NCHW: Tensor) -> Tensor:
+        return F.pad(x_NCHW, self._reversed_padding_repeated_twice, self.padding_mode)
+
+    def _finished(self, y_NCHW: Tensor, x_NCHW: Tensor) -> Tensor:
+        """With the bias, and in the memory format of the input."""
+        if self.bias is not None:
+            y_NCHW = y_NCHW + self.bias.to(y_NCHW.dtype)[:, None, None]
+        last = self._channels_last(x_NCHW)
+        return y_NCHW.contiguous(
+            memory_format=torch.channels_last if last else torch.contiguous_format
+        )
+
+    def _pointwise(self, conv: nn.Conv2d, x_NChw: Tensor) -> Tensor:
+        """``conv``, which is 1x1, as a matrix product: half the time on maps of a few pixels.
+
+        Its gradient has the memory format of ``x_NChw``: the pooling would copy another one, as
+        large as the map that it pooled, twice.
+        """
+        weight_OC = conv.weight.flatten(1)
+        if self._channels_last(x_NChw):
+            return F.linear(x_NChw.movedim(1, 3), weight_OC).movedim(3, 1)
+        weight_NOC = weight_OC.expand(x_NChw.shape[0], -1, -1)
+        y_NOhw: Tensor = torch.bmm(weight_NOC, x_NChw.flatten(2)).unflatten(2, x_NChw.shape[2:])
+        return y_NOhw
+
+    @staticmethod
+    def _channels_last(x_NCHW: Tensor) -> bool:
+        last = x_NCHW.is_contiguous(memory_format=torch.channels_last)
+        return last and not x_NCHW.is_contiguous()

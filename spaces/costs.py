@@ -139,9 +139,11 @@ class _Counter(TorchDispatchMode):
             self.operations += macs + bias
         elif packet in _OTHER:
             self.operations += _OTHER[packet](args, out)
+        elif func.is_view or packet in _FREE:  # first: to torch, a clone is pointwise too
+            pass
         elif torch.Tag.pointwise in func.tags:
             self.operations += out.numel()
-        elif not func.is_view and packet not in _FREE:
+        else:
             raise NotImplementedError(f"no rule counts the operations of {func}")
         return out
 
