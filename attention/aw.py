@@ -96,19 +96,24 @@ class AttentionWeightConv2d(nn.Conv2d):
         backward on one CPU core, 3x3, as multiples of the time of the plain convolution:
 
             N   C1 = C2   H x W                C1*C2 / ((C1 + C2)*L)   grouped   by taps
-            8   64        56 x 56              0.01                    1.0       5.9
-            32  16        16 x 16              0.03                    1.4       9.0
-            32  32        8 x 8                0.25                    2.0       3.2
-            8   128       14 x 14              0.33                    2.1       3.5
-            8   256       14 x 14              0.65                    2.1       2.4
-            8   256       10 x 10              1.3                     2.9       2.3
-            8   128       7 x 7                1.3                     3.7       2.6
-            8   512       14 x 14              1.3                     2.5       1.7
-            32  64        4 x 4                2.0                     9.8       3.2
-            8   256       14 x 14, stride 2    2.6                     4.3       2.0
-            8   512       7 x 7                5.2                     6.6       1.6
+            8   64        56 x 56              0.01                    1.1       2.7
+            32  16        16 x 16              0.03                    1.5       4.2
+            32  32        8 x 8                0.25                    2.0       3.4
+            8   128       14 x 14              0.33                    1.4       2.1
+            32  64        8 x 8                0.50                    2.0       2.8
+            8   256       14 x 14              0.65                    1.4       1.7
+            8   256       10 x 10              1.3                     1.8       1.8
+            8   128       7 x 7                1.3                     2.1       2.1
+            8   512       14 x 14              1.3                     1.4       1.5
+            32  64        4 x 4                2.0                     4.1       3.2
+            8   256       14 x 14, stride 2    2.6                     2.4       1.7
+            8   512       14 x 14, stride 2    5.2                     2.1       1.5
+            8   512       7 x 7                5.2                     2.4       1.7
 
-        Channels last and ``share="out"`` change places at the same value. Groups were not tried.
+        That is with an allocator that keeps its memory. Where the system takes it back after each
+        use, the kernels' pages cost more than all else: 6.2 for 512 at 7 x 7, 2.5 at 14 x 14.
+        Channels last and ``share="out"`` favour ``by_taps`` a little. Measured on CPUs only, and
+        for one group only.
         """
         C2, C1, h, w = self.weight.shape
         left, right, top, bottom = self._reversed_padding_repeated_twice
