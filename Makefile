@@ -29,6 +29,8 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/main_job.py
+	$(BIN)/python benchmarks/attention.py
+	$(BIN)/python benchmarks/aw.py
 
 # installed once; again only when what is required has changed
 $(READY): pyproject.toml

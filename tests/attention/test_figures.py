@@ -332,7 +332,13 @@ def whole_ge(c: int, h: int, w: int, extent: int, *, conv: bool) -> int:
 
 Operations = Callable[[int, int, int], float]
 COSTS: list[tuple[str, dict[str, Any], Operations]] = [  # "multiply-adds" of each docstring
-    ("aw", {}, lambda c, h, w: 9 * 2 * c * reduced(c) + c * h * w + c * c * 9),
+    (
+        "aw",
+        {},
+        lambda c, h, w: (
+            9 * 2 * c * reduced(c) + c * h * w + (18 * c * h * w if 2 * h * w < c else 9 * c * c)
+        ),
+    ),
     (
         "bam",
         {},
