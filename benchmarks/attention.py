@@ -217,7 +217,7 @@ def in_a_network(arguments: Namespace, report: Report, wanted: list[str]) -> Non
             continue
         model = build(placement, 1000, image_size=size).to(DEVICE)
         steps = [step(model, x, weights), step(bare, x, weights)]
-        mine, other = times(*steps, 2 if arguments.quick else 5)
+        mine, other = times(*steps, 2 if arguments.quick else 3)
         rows[origin.removeprefix("everywhere:")] = {
             "time": round(mine / other, 3),
             "memory": round(memory(model, x) / held, 3),
