@@ -153,7 +153,7 @@ def memory(module: nn.Module, x: Tensor) -> int:
     def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # itself would be a cycle that is never freed
 
     with saved_tensors_hooks(note, lambda tensor: tensor):
         y = module(x)  # alive until the sum is taken: no address is used twice
@@ -207,10 +207,11 @@ def in_a_network(arguments: Namespace, report: Report, wanted: list[str]) -> Non
     name, size = ("resnet18", 64) if arguments.quick else ("resnet50", 224)
     settings = SpaceSettings(backbone=name, modules=tuple(wanted), identity_init=False)
     baselines = Space(settings, size).baselines()
-    x = torch.randn(arguments.batch, 3, size, size, device=DEVICE)
+    batch = max(2, arguments.batch // 2)
+    x = torch.randn(batch, 3, size, size, device=DEVICE)
     bare = build(Placement.of(name, []), 1000, image_size=size).to(DEVICE)
     held = memory(bare, x)
-    weights = torch.randn(arguments.batch, 1000, device=DEVICE)
+    weights = torch.randn(batch, 1000, device=DEVICE)
     rows = {}
     for origin, placement in baselines.items():
         if origin == "bare":
