@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from foveate import attention
 
@@ -59,3 +61,24 @@ def test_a_channel_hears_its_neighbours_only(
     changed = (module(louder) - module(x)).abs().amax((0, 2, 3)) > 1e-9
     hears = {i % 16 for i in range(-reach, reach + 1)}
     assert {i for i in range(16) if changed[i]} == hears
+
+
+class Operations(TorchDispatchMode):
+    """Notes the name of everything that runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("reach", [1, 4])
+def test_runs_without_gather_or_scatter(reach: int) -> None:
+    module = STEAM.build(16, (9, 8), reach=reach)
+    with Operations() as ran:
+        module(torch.randn(2, 16, 9, 8)).sum().backward()
+    assert "roll" in ran.names
+    assert not [n for n in ran.names if "gather" in n or "scatter" in n or n.startswith("index")]
