@@ -86,8 +86,10 @@ class MultiHeadSelfAttention(nn.Module):
         columns_WWd = _by_distance(self.columns, width)
         near_NhHWH = torch.einsum("nhijd,iud->nhiju", q_NhHWd, rows_HHd)
         near_NhHWW = torch.einsum("nhijd,jvd->nhijv", q_NhHWd, columns_WWd)
-        near = (near_NhHWH[..., None] + near_NhHWW[..., None, :]).flatten(4).flatten(2, 3)
-        weights_NhLL = (q @ k.transpose(2, 3) + near).softmax(3).to(v.dtype)
+        alike_NhLHW = (q @ k.transpose(2, 3)).unflatten(3, (height, width))
+        logits = alike_NhLHW.unflatten(2, (height, width)) + near_NhHWH[..., None]
+        logits_NhLHW = (logits + near_NhHWW[..., None, :]).flatten(2, 3)
+        weights_NhLL = logits_NhLHW.flatten(3).softmax(3).to(v.dtype)
         found_NLC = (weights_NhLL @ v).transpose(1, 2).flatten(2)
         y_NCHW: Tensor = found_NLC.transpose(1, 2).unflatten(2, (height, width))
         if not x_NCHW.is_contiguous(memory_format=torch.channels_last):
