@@ -324,10 +324,8 @@ def _everything(backbone: str, plugins: list[str] | None) -> "SpaceSettings":
     """Every module at its usual sites of ``backbone``, those of ``plugins`` too."""
     from .search.spec import SearchSpec
 
-    chosen = {"plugins": plugins or [], "space": {"backbone": backbone}}
-    modules = ["all", *SearchSpec.of(chosen).space.modules]
-    space = {"backbone": backbone, "modules": modules, "identity_init": False}
-    return SearchSpec.of(chosen | {"space": space}).space
+    space = {"backbone": backbone, "modules": ["all"], "identity_init": False}
+    return SearchSpec.of({"plugins": plugins or [], "space": space}).space
 
 
 def _console(plain: bool = False) -> "Console":

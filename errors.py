@@ -31,7 +31,7 @@ def listed(names: Iterable[object], *, last: str = "and") -> str:
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def unknown(kind: str, name: str, known: Sequence[str], *, shown: int = 40) -> UnknownName:
+def unknown(kind: str, name: str, known: Sequence[str], *, shown: int = 20) -> UnknownName:
     """The error for ``name``, with the nearest known name and what there is."""
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""

@@ -101,11 +101,18 @@ class SearchSpec(Settings):
             plugin.plug_in()
         return tuple({plugin.source: plugin for plugin in plugins}.values())
 
+    @field_validator("space", mode="before")
+    @classmethod
+    def _all_with_plugins(cls, space: Any, info: ValidationInfo) -> Any:
+        modules = space.get("modules") if isinstance(space, dict) else None
+        if isinstance(modules, list | tuple) and "all" in modules:
+            return space | {"modules": [*modules, *_plugged(info)]}
+        return space
+
     @field_validator("space")
     @classmethod
     def _with_plugins(cls, space: SpaceSettings, info: ValidationInfo) -> SpaceSettings:
-        plugins: tuple[Plugin, ...] = info.data.get("plugins", ())
-        plugged = {name for plugin in plugins for name in plugin.plug_in()}
+        plugged = _plugged(info)
         if "modules" not in space.model_fields_set:
             space = space.model_copy(update={"modules": tuple(sorted({*space.modules, *plugged}))})
         for name in space.modules:
@@ -180,6 +187,12 @@ class SearchSpec(Settings):
             for key, mine in getattr(self, section)
             if mine != getattr(getattr(other, section), key) and (section, key) != ("data", "root")
         ]
+
+
+def _plugged(info: ValidationInfo) -> set[str]:
+    """The names of the modules that the spec's plugins registered."""
+    plugins: tuple[Plugin, ...] = info.data.get("plugins", ())
+    return {name for plugin in plugins for name in plugin.plug_in()}
 
 
 def seconds_of(text: str) -> float:

@@ -30,7 +30,7 @@ class SpaceSettings(Settings):
     """Which modules may stand at which sites of which backbone."""
 
     backbone: str = "resnet8"
-    # names; ``all`` stands for all built-in ones; in a spec the default has plugins' modules, too
+    # names; ``all`` is all built-in ones; in a spec, it and the default have plugins' modules, too
     modules: tuple[str, ...] = DEFAULT
     sites: tuple[str, ...] = ("*",)  # paths or globs; each module takes those where it usually is
     hyperparameters: Literal["fixed", "module", "site"] = "module"  # defaults; one per ...
