@@ -73,7 +73,7 @@ class SelectiveKernel(nn.Module):
     @staticmethod
     def takes(conv: nn.Conv2d) -> str | None:
         """What it can replace, if that is not ``conv``."""
-        same = tuple(conv.padding) in ((1, 1), tuple("same")) and conv.padding_mode == "zeros"
+        same = conv.padding in ("same", (1, 1)) and conv.padding_mode == "zeros"
         fits = conv.kernel_size == (3, 3) and conv.dilation == (1, 1) and same
         return None if fits else "a 3x3 convolution with a padding of 1 and no dilation"
 
