@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
+from math import prod
 
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ from .site import Site
 __all__ = ["breakdown", "cost", "module_cost"]
 
 NOTHING = Cost(0, 0, 0)
+FLOAT32 = 4  # bytes
 
 
 @cache
@@ -115,16 +117,16 @@ def _added(module: Module, site: Site, identity_init: bool) -> tuple[Cost, int]:
 
 def _counted(module: Module, site: Site, identity_init: bool) -> tuple[Cost, int]:
     entry = attention.entry(module.name)
-    chosen = dict(module.hyperparameters)
-    channels, *size = site.shape if entry.kind == "gate" else site.input_shape
+    shape = site.shape if entry.kind == "gate" else site.input_shape
+    chosen = {"identity_init": identity_init} | dict(module.hyperparameters)
     with torch.device("meta"):
         if entry.kind == "gate":
-            gate = entry.build(channels, (size[0], size[1]), identity_init=identity_init, **chosen)
-            alone = trace(gate, 1, *site.shape)
-            return alone.cost, alone.extra_bytes
-        assert site.conv is not None
-        conv = site.conv.build()
-        bare = count(conv, 1, *site.input_shape)
-        wrapped = entry.wrap(conv, (size[0], size[1]), identity_init=identity_init, **chosen)
-        alone = trace(wrapped, 1, *site.input_shape)
-        return alone.cost - bare, alone.extra_bytes
+            conv, new = None, entry.build(shape[0], shape[1:], **chosen)
+        else:
+            assert site.conv is not None
+            conv = site.conv.build()
+            instead = count(conv, 1, *shape)
+            new = entry.wrap(conv, shape[1:], **chosen)
+    added = count(new, 1, *shape)
+    extra_bytes = (added.peak_bytes or 0) - FLOAT32 * prod(shape)
+    return (added - instead if conv else added), extra_bytes

@@ -91,11 +91,9 @@ class Trace:
         the size that was there before.
         """
         assert self.cost.peak_bytes is not None
-        return max(
-            self.cost.peak_bytes,
-            *(self.live_after[path] + extra for path, extra in gates),
-            *(self.live_before[path] + extra for path, extra in replaced),
-        )
+        peaks = [self.live_after[path] + extra for path, extra in gates]
+        peaks += [self.live_before[path] + extra for path, extra in replaced]
+        return max(self.cost.peak_bytes, *peaks, 0)
 
 
 def count(model: nn.Module, *shape: int) -> Cost:
