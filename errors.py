@@ -31,9 +31,14 @@ def listed(names: Iterable[object], *, last: str = "and") -> str:
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def unknown(kind: str, name: str, known: Sequence[str], *, shown: int = 20) -> UnknownName:
-    """The error for ``name``, with the nearest known name and what there is."""
-    close = get_close_matches(name, known, n=1)
+def unknown(
+    kind: str, name: str, known: Sequence[str], *, near: Iterable[str] = (), shown: int = 20
+) -> UnknownName:
+    """The error for ``name``, with the nearest known name and what there is.
+
+    ``near`` are names that are not listed, but may have been meant.
+    """
+    close = get_close_matches(name, [*known, *near], n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     more = f" and {len(known) - shown} more" if len(known) > shown else ""
     there = f"there are: {', '.join(known[:shown])}{more}" if known else "there are none"

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
@@ -104,10 +104,11 @@ class Entry:
         these = f"{word} {listed(self.stages)}"
         return these if self.sites == ("stage",) else f"{kinds} of {these}"
 
-    def stands_at(self, kind: str, stage: int, stages: int) -> bool:
-        """Whether its paper places it at sites of this kind in stage ``stage`` of ``stages``."""
+    def stands_at(self, kinds: Collection[str], stage: int, stages: int) -> bool:
+        """Whether its paper places it at sites of these kinds in stage ``stage`` of ``stages``."""
         here = {stage, stage - stages - 1}
-        return kind in self.sites and (not self.stages or bool(here & {*self.stages}))
+        usual = any(kind in self.sites for kind in kinds)
+        return usual and (not self.stages or bool(here & {*self.stages}))
 
     def complete(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """Every hyper-parameter, in the order of their names: ``given``, else its default."""

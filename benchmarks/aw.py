@@ -67,7 +67,7 @@ def reference(model: nn.Module) -> nn.Module:
 
 def network(name: str, pixels: int, images: int, layout: torch.memory_format) -> dict[str, Step]:
     """A training step of the bare network, of AW everywhere, and of its reference."""
-    there = [site.path for site in sites(name, pixels) if site.kind in AW.sites]
+    there = [site.path for site in sites(name, pixels) if "conv" in site.kinds]
     everywhere = Placement.of(name, [Module(path, "aw") for path in there])
     models = {
         "plain": build(Placement(name), 10, image_size=pixels),

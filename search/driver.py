@@ -71,6 +71,7 @@ class _Run:
             "placement": job.placement.spelling,
             "recorded": job.recorded,
             "identity_init": self.spec.space.identity_init,
+            "weights": self.spec.space.weights,
             "data": self.spec.data.to_dict(),
             "recipe": self.spec.recipe.to_dict(),
             "folder": str(self.ledger.folder(job.number)),

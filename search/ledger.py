@@ -309,11 +309,11 @@ class Ledger:
         return study.id
 
     def _add_study(self, session: Session, images: Images) -> int:
-        bare = Placement.of(self.spec.space.backbone, [])
+        bare = self.space.base
         study = Study(
             name=self.name,
             spec=self.spec.to_dict(),
-            sites=[site.to_dict() for site in self.space.sites],
+            sites=self.space.site_dicts(),
             images=images.about(),
             classes=list(images.classes),
             space_size=str(self.space.size),

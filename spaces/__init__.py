@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy
 
 if TYPE_CHECKING:
-    from .costs import Cost, cost, count
-    from .networks import backbone, backbones
-    from .placement import Module, Placement, draw
-    from .plugging import build, complete, plug
-    from .site import Site, find_sites, sites
-    from .space import Space, SpaceSettings
+    from .costs import cost
+    from .counting import Cost, count
+    from .networks import backbone, backbones, sites
+    from .placement import Module, Placement, diff, draw
+    from .plugging import build, complete, plug, unplug
+    from .settings import SpaceSettings
+    from .shorthand import place
+    from .site import Site, find_sites
+    from .space import Space
 
 __all__ = [
     "Cost",
@@ -25,30 +28,36 @@ __all__ = [
     "complete",
     "cost",
     "count",
+    "diff",
     "draw",
     "find_sites",
+    "place",
     "plug",
     "sites",
+    "unplug",
 ]
 
 __getattr__ = lazy(
     __name__,
     {
-        "Cost": ".costs",
+        "Cost": ".counting",
         "Module": ".placement",
         "Placement": ".placement",
         "Site": ".site",
         "Space": ".space",
-        "SpaceSettings": ".space",
+        "SpaceSettings": ".settings",
         "backbone": ".networks",
         "backbones": ".networks",
         "build": ".plugging",
         "complete": ".plugging",
         "cost": ".costs",
-        "count": ".costs",
+        "count": ".counting",
+        "diff": ".placement",
         "draw": ".placement",
         "find_sites": ".site",
+        "place": ".shorthand",
         "plug": ".plugging",
-        "sites": ".site",
+        "sites": ".networks",
+        "unplug": ".plugging",
     },
 )

@@ -1,56 +1,19 @@
-"""What a placement costs: exact, before training, on the meta device.
+"""What a placement costs, before training: the bare backbone and what each module adds."""
 
-Two conventions are in use for multiply-adds, and attention is made of the operations that the
-second leaves out, so both are counted:
-
-    operations   a multiply-add is one, and every operation counts: normalisation, pooling,
-                 activations, sigmoids, multiplications (ResNet-50 at 224: 4.13 G)
-    macs         multiply-adds of convolutions and matrix products only (ResNet-50: 4.09 G)
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from math import prod
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import nn
 
 from .. import attention
-from ..errors import BadValue, unknown
-from .networks import backbone
-from .placement import Module, Placement
-from .site import Site, sites
+from ..errors import BadValue
+from .counting import Cost, count
+from .networks import backbone, surveyed
+from .placement import REMOVE, Module, Placement
+from .plugging import complete
+from .site import Site
 
 __all__ = ["Cost", "cost", "count"]
-
-aten = torch.ops.aten
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one image costs in a forward pass."""
-
-    parameters: int
-    macs: int  # multiply-adds of convolutions and matrix products
-    operations: int  # everything, a multiply-add being one
-
-    @property
-    def gflops(self) -> float:
-        """10^9 operations, as the literature's tables count them."""
-        return self.operations / 1e9
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
-            self.parameters + other.parameters,
-            self.macs + other.macs,
-            self.operations + other.operations,
-        )
-
-    def __sub__(self, other: "Cost") -> "Cost":
-        return self + Cost(-other.parameters, -other.macs, -other.operations)
 
 
 @cache
@@ -60,165 +23,72 @@ def cost(
     """The cost of ``placement`` for one image of ``image_size`` pixels squared.
 
     The backbone is counted once, and each module by itself at its site's shape: the sum is equal
-    to counting the whole network, built with the same ``identity_init``.
+    to counting the whole network, built with the same ``identity_init``. Where the placement has
+    an ``image_size`` of its own, resizing to it is a part of preparing images and not counted.
+
+    Raises
+        UnknownName, BadValue  as ``complete``
     """
-    there = {site.path: site for site in sites(placement.backbone, image_size)}
-    total = _bare(placement.backbone, image_size, classes)
+    placement = complete(placement, image_size)
+    size = placement.image_size or image_size
+    there = surveyed(placement.backbone, size)
+    total = _bare(placement.backbone, size, classes)
+    replaced = set()
     for module in placement.modules:
-        if module.site not in there:
-            raise unknown(f"site of {placement.backbone} called", module.site, list(there))
-        total += module_cost(module, there[module.site], identity_init=identity_init)
+        site = there.at(module.site)
+        assert site is not None  # it is complete
+        if "existing" in site.kinds and site.path not in replaced:
+            total -= _own(placement.backbone, size, site)
+            replaced.add(site.path)
+        total += module_cost(module, site, identity_init=identity_init)
     return total
 
 
+@cache
 def module_cost(module: Module, site: Site, *, identity_init: bool = False) -> Cost:
-    """What ``module`` adds at ``site``."""
-    return _added(module.name, module.hyperparameters, site, identity_init)
-
-
-def count(model: nn.Module, *shape: int) -> Cost:
-    """Count one forward pass of ``model`` in evaluation mode, for an input of ``shape``.
-
-    ``model`` has to be on the meta device: nothing is computed and no memory is taken.
-    """
-    parameters = sum(p.numel() for p in model.parameters())
-    counter = _Counter()
-    with torch.no_grad(), counter:
-        model.eval()(torch.empty(shape, device="meta"))
-    return Cost(parameters, counter.macs, counter.operations)
+    """What ``module`` adds at ``site``, aside from what it takes the place of there."""
+    if module.name == REMOVE:
+        return Cost(0, 0, 0)
+    anywhere = Site("", (), 0, "", site.shape, site.input_shape, site.conv)  # equal ones: once
+    return _added(Module("", module.name, module.hyperparameters), anywhere, identity_init)
 
 
 @cache
 def _bare(name: str, image_size: int, classes: int) -> Cost:
-    with torch.device("meta"):
-        model = backbone(name, classes)
-    return count(model, 1, 3, image_size, image_size)
+    return count(_model(name, classes), 1, 3, image_size, image_size)
 
 
 @cache
-def _added(
-    name: str, hyperparameters: tuple[tuple[str, Any], ...], site: Site, identity_init: bool
-) -> Cost:
-    try:
-        return _counted(name, hyperparameters, site, identity_init)
-    except NotImplementedError as error:  # by a plugin: ours use what there is a rule for
-        raise BadValue(f"{name} cannot be priced: {error}") from None
+def _own(name: str, image_size: int, site: Site) -> Cost:
+    """Of the attention that the backbone has at ``site``."""
+    there = _model(name, 10).get_submodule(site.path)
+    return count(there, 1, *site.input_shape)
 
 
-def _counted(
-    name: str, hyperparameters: tuple[tuple[str, Any], ...], site: Site, identity_init: bool
-) -> Cost:
-    entry = attention.entry(name)
-    chosen = {"identity_init": identity_init} | dict(hyperparameters)
-    if entry.kind == "gate":
-        channels, height, width = site.shape
-        with torch.device("meta"):
-            gate = entry.build(channels, (height, width), **chosen)
-        return count(gate, 1, *site.shape)
+@cache
+def _model(name: str, classes: int) -> nn.Module:
     with torch.device("meta"):
+        return backbone(name, classes)
+
+
+@cache
+def _added(module: Module, site: Site, identity_init: bool) -> Cost:
+    try:
+        return _counted(module, site, identity_init)
+    except NotImplementedError as error:  # by a plugin: ours use what there is a rule for
+        raise BadValue(f"{module.name} cannot be priced: {error}") from None
+
+
+def _counted(module: Module, site: Site, identity_init: bool) -> Cost:
+    entry = attention.entry(module.name)
+    chosen = dict(module.hyperparameters)
+    channels, *size = site.shape if entry.kind == "gate" else site.input_shape
+    with torch.device("meta"):
+        if entry.kind == "gate":
+            gate = entry.build(channels, (size[0], size[1]), identity_init=identity_init, **chosen)
+            return count(gate, 1, *site.shape)
         assert site.conv is not None
         conv = site.conv.build()
         bare = count(conv, 1, *site.input_shape)
-        wrapped = entry.wrap(conv, site.input_shape[1:], **chosen)
+        wrapped = entry.wrap(conv, (size[0], size[1]), identity_init=identity_init, **chosen)
         return count(wrapped, 1, *site.input_shape) - bare
-
-
-class _Counter(TorchDispatchMode):
-    """Adds up the operations of everything that runs inside it."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.macs = self.operations = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        packet = func.overloadpacket
-        if packet in _MATRIX:
-            macs, bias = _MATRIX[packet](args, out)
-            self.macs += macs
-            self.operations += macs + bias
-        elif packet in _OTHER:
-            self.operations += _OTHER[packet](args, out)
-        elif func.is_view or packet in _FREE:  # first: to torch, a clone is pointwise too
-            pass
-        elif torch.Tag.pointwise in func.tags:
-            self.operations += out.numel()
-        else:
-            raise NotImplementedError(f"no rule counts the operations of {func}")
-        return out
-
-
-def _convolution(args: Any, out: Tensor) -> tuple[int, int]:
-    weight, bias, transposed = args[1], args[2], args[6]
-    positions = args[0].numel() // args[0].shape[1] if transposed else out.numel() // out.shape[1]
-    return positions * weight.numel(), 0 if bias is None else out.numel()
-
-
-def _product(left: int, bias: bool) -> Callable[[Any, Tensor], tuple[int, int]]:
-    """A matrix product whose left factor is argument ``left``."""
-
-    def rule(args: Any, out: Tensor) -> tuple[int, int]:
-        return out.numel() * args[left].shape[-1], out.numel() if bias else 0
-
-    return rule
-
-
-def _each(times: int, *, of_input: bool = False) -> Callable[[Any, Any], int]:
-    """``times`` an operation for each element of the output, or of the first argument."""
-
-    def rule(args: Any, out: Any) -> int:
-        first = out if isinstance(out, Tensor) else out[0]
-        return times * prod((args[0] if of_input else first).shape)
-
-    return rule
-
-
-_MATRIX: dict[Any, Callable[[Any, Any], tuple[int, int]]] = {
-    aten.convolution: _convolution,
-    aten.mm: _product(0, bias=False),
-    aten.bmm: _product(0, bias=False),
-    aten.addmm: _product(1, bias=True),
-    aten.baddbmm: _product(1, bias=True),
-}
-_OTHER: dict[Any, Callable[[Any, Any], int]] = {
-    aten.native_batch_norm: _each(2),  # scale and shift, as the running statistics fold into them
-    aten._native_batch_norm_legit_no_training: _each(2),
-    aten.native_layer_norm: _each(5),  # mean 1, variance 2, scale and shift 2: nothing folds here
-    aten.native_group_norm: _each(5),
-    aten.var_mean: _each(3, of_input=True),
-    aten.linalg_vector_norm: _each(1, of_input=True),  # a multiply-add for each square
-    aten.mean: _each(1, of_input=True),
-    aten.sum: _each(1, of_input=True),
-    aten.amax: _each(1, of_input=True),
-    aten._adaptive_avg_pool2d: _each(1, of_input=True),
-    aten.max_pool2d_with_indices: _each(1, of_input=True),
-    aten.avg_pool2d: lambda args, out: out.numel() * prod(args[1]),
-    aten._softmax: _each(3),  # exponential, sum, division
-    aten._safe_softmax: _each(3),
-    aten.hardswish: _each(1),
-}
-_FREE = {  # moves or makes numbers, computes none
-    aten.cat,
-    aten.stack,
-    aten.roll,
-    aten.repeat,
-    aten.index,
-    aten.clone,
-    aten.copy_,
-    aten._to_copy,
-    aten.constant_pad_nd,
-    aten.upsample_nearest2d,
-    aten._unsafe_index,
-    aten.arange,
-    aten.ones,
-    aten.zeros,
-    aten.empty,
-    aten.new_ones,
-    aten.zeros_like,
-    aten.ones_like,
-    aten.lift_fresh,
-    aten.detach,
-    aten._reshape_alias,
-    aten._unsafe_view,
-    aten.scalar_tensor,
-}

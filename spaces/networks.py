@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 
+import torch
 import torchvision
 from torch import nn
 
-from ..errors import unknown
+from ..errors import BadValue, unknown
 from .cifar import CifarResNet
+from .site import Site, Survey, survey
 
-__all__ = ["backbone", "backbones", "source_of"]
+__all__ = ["backbone", "backbones", "sites", "source_of"]
 
 _TORCHVISION = ("resnet18", "resnet34", "resnet50", "resnet101")
 _CIFAR = tuple(f"resnet{depth}" for depth in (8, 14, 20, 26, 32, 38, 44, 56, 62, 68, 74, 80, 110))
@@ -20,7 +23,18 @@ def backbones() -> list[str]:
     return sorted({*_CIFAR, *_TORCHVISION}, key=_by_number)
 
 
-def backbone(name: str, classes: int) -> nn.Module:
+def canonical(name: str) -> str:
+    """The one spelling of a backbone's name; ``UnknownName`` if there is none like it."""
+    _factory(name)
+    return name
+
+
+def with_options(name: str, *, width: float) -> str:
+    """The name of the backbone ``name`` with options."""
+    raise BadValue(f"{name} cannot be made {width} times as wide")
+
+
+def backbone(name: str, classes: int, *, weights: str | None = None) -> nn.Module:
     """A new, untrained backbone: (N, 3, H, W) to logits (N, ``classes``).
 
     ``resnet8``, ``resnet14``, ``resnet20``, ... (6n + 2 layers) are the CIFAR ResNets for small
@@ -48,3 +62,16 @@ def _factory(name: str) -> Callable[[int], nn.Module]:
 
 def _by_number(name: str) -> tuple[int, str]:
     return int(re.sub(r"\D", "", name)), name
+
+
+@cache
+def surveyed(name: str, image_size: int) -> Survey:
+    """Where the backbone called ``name`` has sites for square images of ``image_size`` pixels."""
+    with torch.device("meta"):
+        model = backbone(name, classes=10)
+    return survey(model, image_size)
+
+
+def sites(name: str, image_size: int) -> tuple[Site, ...]:
+    """The sites of the backbone called ``name`` for square images of ``image_size`` pixels."""
+    return surveyed(name, image_size).sites

@@ -1,29 +1,40 @@
 """Putting a placement's modules into a backbone, which keeps its parameter names."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from .. import attention
 from ..errors import BadValue, unknown
-from .networks import backbone
-from .placement import Module, Placement
-from .site import Site, sites
+from .networks import backbone, canonical, surveyed
+from .placement import REMOVE, Module, Placement
+from .site import Site
 
-__all__ = ["attach", "build", "complete", "plug"]
+__all__ = ["attach", "build", "check", "complete", "everywhere", "may_stand", "plug", "unplug"]
 
 
 def build(
-    placement: Placement, classes: int, *, image_size: int = 224, identity_init: bool = False
+    placement: Placement,
+    classes: int,
+    *,
+    image_size: int = 224,
+    identity_init: bool = False,
+    weights: str | None = None,
 ) -> nn.Module:
-    """The untrained network of a placement: images (N, 3, H, W) to logits (N, ``classes``).
+    """The network of a placement: images (N, 3, H, W) to logits (N, ``classes``).
 
-    Images may have any size; modules with tables for one size of map make them for ``image_size``.
+    Images may have any size; modules with tables for one size of map make them for ``image_size``,
+    or for the placement's own, to which images are then resized. ``weights`` are the backbone's,
+    loaded before anything is plugged in: see ``backbone``.
     """
-    model = backbone(placement.backbone, classes)
-    return plug(model, placement, image_size=image_size, identity_init=identity_init)
+    model = backbone(placement.backbone, classes, weights=weights)
+    plug(model, placement, image_size=image_size, identity_init=identity_init)
+    if placement.image_size is not None:
+        model.register_forward_pre_hook(partial(_resized, placement.image_size))
+    return model
 
 
 def plug(
@@ -37,73 +48,177 @@ def plug(
 
     A gate becomes the child ``attention`` of the module at its site (``attention1`` if a second
     stands there) and is applied to that module's output. What replaces a convolution takes its
-    place, and keeps its ``weight`` if it goes on using it. So the backbone's parameter names stay
-    as they were.
+    place, and keeps its ``weight`` if it goes on using it. What replaces an attention of the
+    backbone's own is a child of an ``nn.Identity`` in its place. So the backbone's parameters keep
+    their names, and its checkpoints load before this and after it (then with ``strict=False``).
+
+    Raises
+        UnknownName, BadValue  as ``complete``
     """
-    shapes = {site.path: site for site in sites(placement.backbone, image_size)}
+    placement = complete(placement, image_size)
+    there = surveyed(placement.backbone, placement.image_size or image_size)
     for module in placement.modules:
-        entry, site = attention.entry(module.name), shapes[module.site]
-        chosen = dict(module.hyperparameters)
-        if entry.kind != "gate":
-            conv = model.get_submodule(module.site)
-            assert isinstance(conv, nn.Conv2d)
-            size = site.input_shape[1:]
-            wrapped = entry.wrap(conv, size, identity_init=identity_init, **chosen)
-            model.set_submodule(module.site, wrapped)
+        site = there.at(module.site)
+        assert site is not None  # it is complete
+        here = model.get_submodule(module.site)
+        if "existing" in site.kinds and not hasattr(here, _REPLACED):
+            here = _replace(model, module.site, nn.Identity())
+        if module.name == REMOVE:
+            continue
+        entry, chosen = attention.entry(module.name), dict(module.hyperparameters)
+        if entry.kind == "gate":
+            channels, *size = site.shape
+            gate = entry.build(channels, (size[0], size[1]), identity_init=identity_init, **chosen)
+            attach(here, gate)
         else:
-            channels, height, width = site.shape
-            gate = entry.build(channels, (height, width), identity_init=identity_init, **chosen)
-            attach(model.get_submodule(module.site), gate)
+            assert isinstance(here, nn.Conv2d)
+            size = [*site.input_shape[1:]]
+            wrapped = entry.wrap(here, (size[0], size[1]), identity_init=identity_init, **chosen)
+            _replace(model, module.site, wrapped)
     return model
+
+
+def unplug(model: nn.Module) -> nn.Module:
+    """Take everything out of ``model`` that ``plug`` put in, in place, and return it.
+
+    What was replaced comes back; a convolution that an attention on weights went on using, with
+    the weights that it has by now.
+    """
+    for path, module in [*model.named_modules()]:
+        for number, hook in [*module._forward_hooks.items()]:
+            if isinstance(hook, partial) and hook.func is _gated:
+                home, _, name = hook.args[0].rpartition(".")
+                delattr(module.get_submodule(home), name)
+                del module._forward_hooks[number]
+        if hasattr(module, _REPLACED):
+            (before,) = getattr(module, _REPLACED)
+            device = next((p.device for p in model.parameters()), torch.device("cpu"))
+            model.set_submodule(path, before.to(device).train(module.training))
+    for number, hook in [*model._forward_pre_hooks.items()]:
+        if isinstance(hook, partial) and hook.func is _resized:
+            del model._forward_pre_hooks[number]
+    return model
+
+
+_REPLACED = "foveate_replaced"  # (module,): a tuple, so that it is no child
+
+
+def _replace(model: nn.Module, path: str, module: nn.Module) -> nn.Module:
+    setattr(module, _REPLACED, (model.get_submodule(path),))
+    model.set_submodule(path, module)
+    return module
 
 
 def attach(host: nn.Module, gate: nn.Module) -> None:
     """Apply ``gate`` to all that ``host`` returns, as its child ``attention``."""
+    home, path = host, ""
+    while isinstance(home, nn.Sequential | nn.ModuleList | nn.ModuleDict) and len(home):
+        name, home = list(home.named_children())[-1]  # containers run or list their children
+        path += f"{name}."
     name = "attention"
-    while hasattr(host, name):
+    while hasattr(home, name):
         name = f"attention{int(name.removeprefix('attention') or 0) + 1}"
-    host.add_module(name, gate)
-    if type(host).forward is not nn.Sequential.forward:  # a Sequential runs its children itself
-        host.register_forward_hook(partial(_gated, name))
+    home.add_module(name, gate)
+    host.register_forward_hook(partial(_gated, path + name))
 
 
-def _gated(name: str, host: nn.Module, args: tuple[Any, ...], out: Tensor) -> Tensor:
-    gated: Tensor = getattr(host, name)(out)
+def _gated(path: str, host: nn.Module, args: tuple[Any, ...], out: Tensor) -> Tensor:
+    gated: Tensor = host.get_submodule(path)(out)
     return gated
 
 
+def _resized(size: int, model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    images, *rest = args
+    if images.shape[-2:] == (size, size):
+        return None
+    return (interpolate(images, (size, size), mode="bilinear", antialias=True), *rest)
+
+
 def complete(placement: Placement, image_size: int = 224) -> Placement:
-    """``placement`` with every hyper-parameter spelled out and everything in it checked.
+    """``placement`` in its one spelling, with every hyper-parameter, and everything checked.
 
     Raises
         UnknownName  for a backbone, site, module or hyper-parameter that there is not
         BadValue     for a value out of range, or a module where it cannot stand
     """
-    there = {site.path: site for site in sites(placement.backbone, image_size)}
-    modules = []
+    name = canonical(placement.backbone)
+    there = surveyed(name, placement.image_size or image_size)
+    modules: dict[str, list[Module]] = {}
     for module in placement.modules:
-        if module.site not in there:
-            raise unknown(f"site of {placement.backbone} called", module.site, list(there))
-        chosen = check(module, there[module.site])
-        others = [attention.entry(other.name) for other in placement.at(module.site)]
-        if len(others) > 1 and others[0].kind != "gate":
-            names = " and ".join(entry.name for entry in others)
-            raise BadValue(f"only one module can replace {module.site!r}, got {names}")
-        modules.append(Module(module.site, module.name, tuple(chosen.items())))
-    return Placement.of(placement.backbone, modules)
+        if (site := there.at(module.site)) is None:
+            raise unknown(
+                f"site of {name} called",
+                module.site,
+                [s.path for s in there.sites],
+                near=[s.path for s in there.others],
+            )
+        modules.setdefault(site.path, []).append(completed(module, site))
+    for path, here in modules.items():
+        here.sort(key=lambda module: not _replaces(module.name))  # a stable sort
+        if len(here) > 1 and _replaces(here[1].name):
+            names = " and ".join(module.name for module in here[:2])
+            raise BadValue(f"only one module can replace {path!r}, got {names}")
+        if len(here) > 1 and here[0].name == REMOVE:
+            raise BadValue(f"{here[1].name} at {path!r} already stands in for what was there")
+    ordered = [module for _, here in sorted(modules.items()) for module in here]
+    size = None if placement.image_size == image_size else placement.image_size
+    return Placement(name, tuple(ordered), size)
 
 
-def check(module: Module, site: Site) -> dict[str, Any]:
-    """All hyper-parameters of ``module``; raises if it cannot stand at ``site``."""
+def _replaces(name: str) -> bool:
+    return name == REMOVE or attention.entry(name).kind != "gate"
+
+
+@cache
+def completed(module: Module, site: Site) -> Module:
+    """``module`` at ``site`` with all hyper-parameters; raises if it cannot stand there."""
+    if module.name == REMOVE:
+        if "existing" not in site.kinds or module.hyperparameters:
+            raise BadValue(
+                f"{REMOVE} takes out an attention of the backbone's own, and {site.path!r} is "
+                f"a site of kind {' and '.join(site.kinds)}"
+            )
+        return Module(site.path, REMOVE)
     entry = attention.entry(module.name)
-    if (entry.kind == "gate") == (site.kind == "conv"):
-        place = "the output of a module" if entry.kind == "gate" else "a convolution"
-        raise BadValue(
-            f"{module.name} takes {place}, and {site.path!r} is a site of kind {site.kind}"
-        )
+    check(module.name, site)
+    return Module(site.path, module.name, entry.complete(dict(module.hyperparameters)))
+
+
+@cache
+def check(name: str, site: Site) -> None:
+    """Raise ``BadValue`` if the module called ``name`` cannot stand at ``site``."""
+    entry = attention.entry(name)
+    conv = None
+    if entry.kind != "gate":
+        if site.conv is None:
+            kinds = " and ".join(site.kinds)
+            raise BadValue(
+                f"{name} takes a convolution, and {site.path!r} is a site of kind {kinds}"
+            )
+        with torch.device("meta"):
+            conv = site.conv.build()
     shape = site.shape if entry.kind == "gate" else site.input_shape
-    with torch.device("meta"):
-        conv = site.conv.build() if site.conv and entry.kind != "gate" else None
     if reason := entry.requires(shape[0], shape[1:], conv):
         raise BadValue(f"{site.path!r}: {reason}")
-    return entry.complete(dict(module.hyperparameters))
+
+
+def may_stand(name: str, site: Site) -> bool:
+    """Whether the module called ``name`` can stand at ``site``."""
+    try:
+        check(name, site)
+    except BadValue:
+        return False
+    return True
+
+
+def everywhere(name: str, module: str, image_size: int = 224) -> Placement:
+    """``module`` at all the sites of the backbone ``name`` where its paper places it."""
+    there, entry = surveyed(canonical(name), image_size), attention.entry(module)
+    found = [
+        Module(site.path, module)
+        for site in there.sites
+        if entry.stands_at(site.kinds, site.stage, there.stages) and may_stand(module, site)
+    ]
+    if not found:
+        raise BadValue(f"{module} stands at {entry.places}, and {name} has no such site for it")
+    return complete(Placement.of(name, found), image_size)

@@ -1,59 +1,26 @@
 """Every placement that a study may propose."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from itertools import combinations
-from math import prod
+from hashlib import sha256
 from random import Random
-from typing import Literal, Protocol
-
-from pydantic import field_validator
+from typing import Any, Protocol
 
 from .. import attention
-from .._settings import Settings
-from ..attention import Choice
 from ..errors import BadValue, unknown
 from .costs import Cost, cost, module_cost
-from .networks import backbones
-from .placement import Module, Placement, Value
-from .plugging import check, complete
-from .site import Site, sites
+from .size import Choices, number_of
+from .networks import surveyed, with_options
+from .placement import REMOVE, Module, Placement, Value
+from .plugging import completed, everywhere, may_stand
+from .settings import SpaceSettings
+from .site import KINDS, Site, Survey
 
-__all__ = ["NOTHING", "Chooser", "Space", "SpaceSettings"]
+__all__ = ["NOTHING", "Chooser", "Slot", "Space", "SpaceSettings"]
 
-DEFAULT = ("aw", "cbam", "cram", "eca", "pointwise", "se", "steam")
 NOTHING = "none"  # the choice to leave a site as it is
-
-
-class SpaceSettings(Settings):
-    """Which modules may stand at which sites of which backbone."""
-
-    backbone: str = "resnet8"
-    # names; ``all`` is all built-in ones; in a spec, it and the default have plugins' modules, too
-    modules: tuple[str, ...] = DEFAULT
-    sites: tuple[str, ...] = ("*",)  # paths or globs; each module takes those where it usually is
-    hyperparameters: Literal["fixed", "module", "site"] = "module"  # defaults; one per ...
-    identity_init: bool = True  # a new module does nothing, instead of its authors' start
-
-    @field_validator("backbone")
-    @classmethod
-    def _known_backbone(cls, name: str) -> str:
-        if name not in backbones():
-            raise unknown("backbone", name, backbones())
-        return name
-
-    @field_validator("modules")
-    @classmethod
-    def _known_modules(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if "all" in names:
-            builtin = [name for name in attention.names() if attention.entry(name).is_builtin]
-            names = (*builtin, *(name for name in names if name != "all"))
-        for name in names:
-            attention.entry(name)
-        if not names:
-            raise BadValue("space.modules names no module, so there is nothing to search")
-        return tuple(sorted(set(names)))
 
 
 class Chooser(Protocol):
@@ -64,8 +31,25 @@ class Chooser(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Sites that make one choice together, and what may be chosen."""
+
+    name: str  # a site's path, or stage3.branch, or branch
+    stage: int  # of its first site
+    options: Mapping[str, tuple[Site, ...]]  # a module's name -> the sites where it then stands
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The placements on one backbone, of one width, for one size of image."""
+
+    base: Placement
+    slots: Mapping[str, Slot]
+
+
 class Space:
-    """At each site: nothing, or one of the modules that its kind and shape allow.
+    """At each slot: nothing, or one of the modules that its sites allow.
 
     Raises
         UnknownName  for a site that there is not
@@ -74,88 +58,227 @@ class Space:
 
     def __init__(self, settings: SpaceSettings, image_size: int) -> None:
         self.settings, self.image_size = settings, image_size
-        self.sites = sites(settings.backbone, image_size)
-        paths = [site.path for site in self.sites]
-        for pattern in settings.sites:
-            if not any(fnmatchcase(path, pattern) for path in paths):
-                raise unknown(f"site of {settings.backbone} called", pattern, paths)
-        wanted = [s for s in self.sites if any(fnmatchcase(s.path, p) for p in settings.sites)]
-        self._stages = max(site.stage for site in self.sites)
-        choices = {site: self._allowed(site, settings.modules) for site in wanted}
-        self.slots = {site: names for site, names in choices.items() if names}
-        if not self.slots:
+        names = (settings.backbone, *(n for n in settings.backbones if n != settings.backbone))
+        own = settings.backbone
+        self._names = names if len(names) > 1 else (own,)
+        self._widths = settings.widths or (1.0,)
+        sizes = [None if size == image_size else size for size in settings.image_sizes]
+        self._sizes: tuple[int | None, ...] = tuple(sizes) or (None,)
+        self._parts = {
+            (name, width, size): self._part(name, width, size)
+            for name in self._names
+            for width in self._widths
+            for size in self._sizes
+        }
+        if not any(part.slots for part in self._parts.values()):
             raise BadValue(
                 f"none of {', '.join(settings.modules)} can stand at {', '.join(settings.sites)}"
             )
+        # of each backbone, the same at every width and size: a parameter keeps its choices
+        self._choices: dict[str, dict[str, list[str]]] = {name: {} for name in self._names}
+        for (name, _, _), part in self._parts.items():
+            for slot in part.slots.values():
+                there = self._choices[name].setdefault(slot.name, [NOTHING])
+                there += [option for option in slot.options if option not in there]
+
+    @property
+    def base(self) -> Placement:
+        """The bare backbone that all is compared with."""
+        return Placement(self.settings.backbone)
+
+    @property
+    def bases(self) -> list[Placement]:
+        """The bare backbones of the space, at each width and size."""
+        return [part.base for part in self._parts.values()]
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """The sites of the backbone, in the order of the forward pass, as far as inspected."""
+        return self._survey(self.settings.backbone).sites
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """What there is to choose on the backbone that all is compared with."""
+        part = self._parts.get((self.settings.backbone, 1.0, None)) or [*self._parts.values()][0]
+        return tuple(part.slots.values())
+
+    def site_dicts(self) -> list[dict[str, Any]]:
+        """The sites as plain data; of several backbones, each says of which it is."""
+        bases = dict.fromkeys(part.base.backbone for part in self._parts.values())
+        if [*bases] == [self.settings.backbone]:
+            return [site.to_dict() for site in self.sites]
+        return [
+            site.to_dict() | {"backbone": name}
+            for name in bases
+            for site in self._survey(name).sites
+        ]
 
     def suggest(self, trial: Chooser) -> Placement:
         """The placement that ``trial`` chooses.
 
         A site's parameter is called by its path; a hyper-parameter ``se.reduction``, or
-        ``layer1.0.bn2.se.reduction`` where each site has its own.
+        ``stage1.se.reduction`` or ``layer1.0.bn2.se.reduction`` where each stage or site has its
+        own. With several backbones these begin with ``NAME/``, and the parameters ``backbone``,
+        ``width`` and ``image_size`` come first where there is a choice. Of more modules than
+        ``most`` some are left out, the same ones for the same choices.
         """
-        chosen = {
-            site: str(trial.suggest_categorical(site.path, [NOTHING, *names]))
-            for site, names in self.slots.items()
+        name, width, size = self._ask_base(trial)
+        part, prefix = self._parts[name, width, size], self._prefix(name)
+        wanted = {
+            slot: str(trial.suggest_categorical(prefix + slot, choices))
+            for slot, choices in self._choices[name].items()
         }
-        shared: dict[str, dict[str, Value]] = {}
-        if self.settings.hyperparameters == "module":
-            for name in sorted(set(chosen.values()) - {NOTHING}):
-                shared[name] = _suggest_hyperparameters(trial, name, name)
+        chosen = {
+            slot: option
+            for slot, option in wanted.items()
+            if slot in part.slots and option in part.slots[slot].options
+        }
+        settings: dict[str, dict[str, Value]] = {}
         modules = []
-        for site, name in chosen.items():
-            if name == NOTHING:
-                continue
-            own = shared.get(name, {})
-            if self.settings.hyperparameters == "site":
-                own = _suggest_hyperparameters(trial, name, f"{site.path}.{name}")
-            entry = attention.entry(name)
-            modules.append(Module(site.path, name, tuple(entry.complete(own).items())))
-        return Placement.of(self.settings.backbone, modules)
+        for slot, option in self._thinned(chosen, part).items():
+            scope = self._scope(part.slots[slot], option, prefix)
+            if scope not in settings:
+                settings[scope] = self._ask_hyperparameters(trial, option, scope)
+            for site in part.slots[slot].options[option]:
+                modules.append(completed(Module(site.path, option, settings[scope]), site))
+        return Placement.of(part.base.backbone, _in_order(modules), part.base.image_size)
 
     def parameters(self, placement: Placement) -> dict[str, Value] | None:
         """What ``suggest`` would have chosen for ``placement``; ``None`` if it is outside."""
+        for (name, width, size), part in self._parts.items():
+            if part.base == placement.base:
+                break
+        else:
+            return None
+        known: dict[str, Value] = {"backbone": name, "width": width}
+        known["image_size"] = size or self.image_size
+        prefix = self._prefix(name)
+        for slot in part.slots.values():
+            for option, there in slot.options.items():
+                found = [m for site in there for m in placement.at(site.path) if m.name == option]
+                if len(found) == len(there):
+                    known[prefix + slot.name] = option
+                    scope = self._scope(slot, option, prefix)
+                    known |= {f"{scope}.{key}": v for key, v in found[0].hyperparameters}
+                    break
+        follower = _Given(known)
         try:
-            follower = _Follower(placement)
             again = self.suggest(follower)
         except BadValue:
             return None
         return follower.chosen if again == placement else None
 
     def sample(self, rng: Random, *, density: float | None = None) -> Placement:
-        """A placement drawn at random, each site taken with a chance of ``density``.
+        """A placement drawn at random, each slot taken with a chance of ``density``.
 
         Without ``density`` that chance is drawn first, evenly from 0 to 1, so that samples are
         spread over the whole range of costs instead of lying around its middle.
         """
-        return self.suggest(_Dice(rng, rng.random() if density is None else density))
+        share = rng.random() if density is None else density
+        if self.settings.most is not None:  # else nearly every sample would have as many
+            slots = max(len(choices) for choices in self._choices.values())
+            share = min(share, rng.randint(0, self.settings.most) / slots)
+        return self.suggest(_Dice(rng, share))
+
+    def neighbours(self, placement: Placement) -> Iterator[Placement]:
+        """Every placement of the space that differs from ``placement`` in one choice.
+
+        That is the choice at one slot, one hyper-parameter, the width or the size. A module that
+        is new gets its defaults. No placement of another backbone is a neighbour.
+
+        Raises
+            BadValue  if ``placement`` is outside of the space
+        """
+        chosen = self.parameters(placement)
+        if chosen is None:
+            raise BadValue(f"not a placement of this space: {placement.spelling}")
+        asked = _Given(chosen)
+        self.suggest(asked)
+        seen = {placement}
+        for name, choices in asked.offered.items():
+            for value in choices:
+                if name == "backbone" or _same(value, chosen[name]):
+                    continue
+                given = _Given(chosen | {name: value})
+                other = self.suggest(given)
+                if other in seen or not self._as_asked(other, given):
+                    continue
+                seen.add(other)
+                yield other
+
+    @cached_property
+    def coordinates(self) -> dict[str, tuple[Value, ...]]:
+        """Every parameter that ``suggest`` may ask for, in a fixed order, with its choices."""
+        found: dict[str, tuple[Value, ...]] = {}
+        for key, values in self._base_choices().items():
+            if len(values) > 1:
+                found[key] = values
+        for name, slots in self._choices.items():
+            for slot, options in slots.items():
+                found[self._prefix(name) + slot] = tuple(options)
+        for (name, _, _), part in self._parts.items():
+            for one in part.slots.values():
+                for option in one.options:
+                    scope = self._scope(one, option, self._prefix(name))
+                    for key, choice in self._asked(option):
+                        found.setdefault(f"{scope}.{key}", choice.values)
+        return found
+
+    def encode(self, placement: Placement) -> tuple[int, ...]:
+        """``placement`` as a vector of the length of ``coordinates``: the number of each choice.
+
+        A hyper-parameter of a module that is not there is 0.
+
+        Raises
+            BadValue  if ``placement`` is outside of the space
+        """
+        chosen = self.parameters(placement)
+        if chosen is None:
+            raise BadValue(f"not a placement of this space: {placement.spelling}")
+        return tuple(
+            _index(choices, chosen[name]) if name in chosen else 0
+            for name, choices in self.coordinates.items()
+        )
+
+    def decode(self, vector: Sequence[int]) -> Placement:
+        """The placement of a vector; any within the numbers of choices means one.
+
+        Raises
+            BadValue  if it is too long or too short, or a number is out of range
+        """
+        if len(vector) != len(self.coordinates):
+            raise BadValue(f"a vector has {len(self.coordinates)} numbers, got {len(vector)}")
+        chosen: dict[str, Value] = {}
+        for number, (name, choices) in zip(vector, self.coordinates.items(), strict=True):
+            if not 0 <= number < len(choices):
+                raise BadValue(f"{name} is a number from 0 to {len(choices) - 1}, got {number}")
+            chosen[name] = choices[number]
+        return self.suggest(_Given(chosen))
 
     def baselines(self) -> dict[str, Placement]:
         """What a front has to be compared with, by origin.
 
-        ``bare``, and for each module of the space ``everywhere:NAME``: at all the sites where its
-        paper places it, with default hyper-parameters.
+        ``bare``; for each module of the space ``everywhere:NAME``, at all the sites where its
+        paper places it, with default hyper-parameters; ``everywhere:remove``, where the backbone
+        has attention of its own that may be left out; and ``bare:...`` for further backbones,
+        widths and sizes.
         """
         name = self.settings.backbone
-        found = {"bare": Placement.of(name, [])}
+        found = {"bare": self.base}
         for module in self.settings.modules:
-            stands = [site for site in self.sites if self._allowed(site, [module])]
-            if stands:
-                everywhere = Placement.of(name, [Module(site.path, module) for site in stands])
-                found[f"everywhere:{module}"] = complete(everywhere, self.image_size)
+            try:
+                found[f"everywhere:{module}"] = everywhere(name, module, self.image_size)
+            except BadValue:  # nowhere
+                continue
+        removed = [s for slot in self.slots for s in slot.options.get(REMOVE, ())]
+        if removed:
+            modules = [Module(site.path, REMOVE) for site in removed]
+            found[f"everywhere:{REMOVE}"] = Placement.of(name, modules)
+        for base in self.bases:
+            if base != self.base:
+                size = f" at {base.image_size}" if base.image_size else ""
+                found[f"bare:{base.backbone}{size}"[:80]] = base
         return found
-
-    def _allowed(self, site: Site, names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(name for name in names if self._may_stand(name, site))
-
-    def _may_stand(self, name: str, site: Site) -> bool:
-        if not attention.entry(name).stands_at(site.kind, site.stage, self._stages):
-            return False
-        try:
-            check(Module(site.path, name), site)
-        except BadValue:
-            return False
-        return True
 
     def cost(self, placement: Placement, classes: int = 1000) -> Cost:
         """What ``placement`` costs at the size of the images, started as the settings say."""
@@ -164,77 +287,218 @@ class Space:
 
     @cached_property
     def dearest_gflops(self) -> float:
-        """GFLOPs with the dearest choice at every site: the top of the cost axis."""
-        bare = self.cost(Placement.of(self.settings.backbone, [])).operations
-        return (bare + sum(max(0, *self._operations(site)) for site in self.slots)) / 1e9
+        """GFLOPs that no placement exceeds: the top of the cost axis."""
+        return max(self._dearest(part) for part in self._parts.values()) / 1e9
 
-    def _operations(self, site: Site) -> list[int]:
+    def _dearest(self, part: _Part) -> int:
+        most = [max(0, *self._operations(slot)) for slot in part.slots.values()]
+        taken = sorted(most, reverse=True)[: self.settings.most]
+        return self.cost(part.base).operations + sum(taken)
+
+    def _operations(self, slot: Slot) -> list[int]:
+        identity = self.settings.identity_init
         return [
-            module_cost(
-                Module(site.path, name, tuple(chosen.items())),
-                site,
-                identity_init=self.settings.identity_init,
-            ).operations
-            for name in self.slots[site]
-            for chosen in _settings_of(name, fixed=self.settings.hyperparameters == "fixed")
+            sum(
+                module_cost(
+                    Module(site.path, option, chosen), site, identity_init=identity
+                ).operations
+                for site in there
+            )
+            for option, there in slot.options.items()
+            for chosen in self._variants(option)
         ]
 
     @cached_property
     def size(self) -> int:
-        """How many different choices there are, exactly."""
-        variants = {name: self._variants(name) for name in self.settings.modules}
-        if self.settings.hyperparameters != "module":
-            return prod(1 + sum(variants[n] for n in names) for names in self.slots.values())
-        # Sites whose modules are disjoint multiply. Within such a group, sum over the sets T of
-        # modules: ways to use only T, times prod(v in T) * prod(1 - v outside T), which is the
-        # inclusion-exclusion over "exactly the modules S are used" times prod(v in S).
-        return prod(self._group_size(group, variants) for group in self._groups())
+        """How many different placements there are, exactly."""
+        return sum(self._part_size(part) for part in self._parts.values())
 
-    def _variants(self, name: str) -> int:
-        return len(_settings_of(name, fixed=self.settings.hyperparameters == "fixed"))
+    def _part_size(self, part: _Part) -> int:
+        slots = [
+            Choices(
+                {option: len(there) for option, there in slot.options.items()},
+                group=slot.stage if self.settings.hyperparameters == "stage" else 0,
+            )
+            for slot in part.slots.values()
+        ]
+        names = {option for slot in part.slots.values() for option in slot.options}
+        variants = {name: len(self._variants(name)) for name in names}
+        shared = self.settings.hyperparameters in ("module", "stage")
+        return number_of(slots, variants, shared=shared, most=self.settings.most)
 
-    def _groups(self) -> list[list[tuple[str, ...]]]:
-        groups: list[tuple[set[str], list[tuple[str, ...]]]] = []
-        for names in self.slots.values():
-            joined, members = set(names), [names]
-            for other in [g for g in groups if g[0] & joined]:
-                groups.remove(other)
-                joined |= other[0]
-                members += other[1]
-            groups.append((joined, members))
-        return [members for _, members in groups]
+    # what there is
 
-    @staticmethod
-    def _group_size(group: Sequence[Sequence[str]], variants: Mapping[str, int]) -> int:
-        names = sorted({name for slot in group for name in slot})
-        plain = [name for name in names if variants[name] == 1]  # these are always allowed
-        others = [name for name in names if variants[name] != 1]
-        total = 0
-        for count in range(len(others) + 1):
-            for used in combinations(others, count):
-                allowed = {*plain, *used}
-                ways = prod(1 + sum(name in allowed for name in slot) for slot in group)
-                outside = prod(1 - variants[name] for name in others if name not in used)
-                total += ways * prod(variants[name] for name in used) * outside
-        return total
+    def _survey(self, name: str, size: int | None = None) -> Survey:
+        return surveyed(name, size or self.image_size)
+
+    def _part(self, name: str, width: float, size: int | None) -> _Part:
+        base = Placement(with_options(name, width=width) if width != 1 else name, (), size)
+        there = self._survey(base.backbone, size)
+        slots = {slot.name: slot for slot in self._slots(there, name) if slot.options}
+        return _Part(base, slots)
+
+    def _slots(self, there: Survey, name: str) -> Iterator[Slot]:
+        wanted = self._wanted(there, name)
+        if self.settings.granularity == "block":
+            for site in wanted:
+                options = {m: (site,) for m in self._offered() if self._stands(m, site, there)}
+                yield Slot(site.path, site.stage, options)
+            return
+        found: dict[tuple[Site, ...], Slot] = {}
+        for kind in KINDS:
+            groups: dict[int, list[Site]] = {}
+            for site in wanted:
+                if kind in site.kinds:
+                    stage = site.stage if self.settings.granularity == "stage" else 0
+                    groups.setdefault(stage, []).append(site)
+            for stage, sites in groups.items():
+                options = {}
+                for module in self._offered():
+                    stands = tuple(s for s in sites if self._stands(module, s, there, (kind,)))
+                    if stands:
+                        options[module] = stands
+                same = found.get(tuple(sites))  # a stage of one block: its branch may be its end
+                if same is not None:
+                    options = {**same.options, **options}
+                named = f"stage{stage}.{kind}" if stage else kind
+                slot = Slot(same.name if same else named, sites[0].stage, options)
+                found[tuple(sites)] = slot
+        yield from sorted(found.values(), key=lambda slot: slot.stage)
+
+    def _wanted(self, there: Survey, name: str) -> list[Site]:
+        paths = [site.path for site in there.sites]
+        found: list[Site] = []
+        for pattern in self.settings.sites:
+            matching = [site for site in there.sites if _matches(site, pattern)]
+            matching = matching or [site for site in there.others if _matches(site, pattern)]
+            if not matching:
+                near = [site.path for site in there.others]
+                raise unknown(f"site of {name} called", pattern, paths, near=near)
+            found += [site for site in matching if site not in found]
+        stages = {s + there.stages + 1 if s < 0 else s for s in self.settings.stages}
+        order = {site: number for number, site in enumerate((*there.sites, *there.others))}
+        return sorted(
+            (site for site in found if not stages or site.stage in stages), key=order.__getitem__
+        )
+
+    def _offered(self) -> tuple[str, ...]:
+        return (*self.settings.modules, REMOVE)
+
+    def _stands(
+        self, name: str, site: Site, there: Survey, kinds: Sequence[str] | None = None
+    ) -> bool:
+        """Whether the settings let the module called ``name`` stand at ``site``, as one of
+        ``kinds`` of site: any of its own, unless said.
+        """
+        kinds = site.kinds if kinds is None else kinds
+        allowed = self.settings.kinds
+        if "named" not in kinds and allowed and not {*kinds} & {*allowed}:
+            return False
+        if name == REMOVE:
+            return "existing" in kinds
+        if not may_stand(name, site):
+            return False
+        if allowed or "named" in kinds:
+            return True
+        as_branch = ("branch",) if "existing" in kinds else ()  # in the place of another gate
+        usual = (*kinds, *as_branch)
+        return attention.entry(name).stands_at(usual, site.stage, there.stages)
+
+    # what is asked
+
+    def _base_choices(self) -> dict[str, tuple[Value, ...]]:
+        sizes = tuple(size or self.image_size for size in self._sizes)
+        return {"backbone": self._names, "width": self._widths, "image_size": sizes}
+
+    def _ask_base(self, trial: Chooser) -> tuple[str, float, int | None]:
+        asked = {
+            key: trial.suggest_categorical(key, list(values)) if len(values) > 1 else values[0]
+            for key, values in self._base_choices().items()
+        }
+        size = int(asked["image_size"])
+        return (
+            str(asked["backbone"]),
+            float(asked["width"]),
+            None if size == self.image_size else size,
+        )
+
+    def _prefix(self, name: str) -> str:
+        return f"{name}/" if len(self._names) > 1 else ""
+
+    def _scope(self, slot: Slot, option: str, prefix: str) -> str:
+        """What the hyper-parameters of ``option`` at ``slot`` are called by."""
+        if self.settings.hyperparameters == "site":
+            return f"{prefix}{slot.name}.{option}"
+        if self.settings.hyperparameters == "stage":
+            return f"{prefix}stage{slot.stage}.{option}"
+        return option
+
+    def _asked(self, option: str) -> list[tuple[str, attention.Choice]]:
+        """The hyper-parameters of ``option`` that are searched over."""
+        if option == REMOVE or self.settings.hyperparameters == "fixed":
+            return []
+        return sorted(attention.entry(option).hyperparameters.items())
+
+    def _ask_hyperparameters(self, trial: Chooser, option: str, scope: str) -> dict[str, Value]:
+        return {
+            key: trial.suggest_categorical(f"{scope}.{key}", list(choice.values))
+            for key, choice in self._asked(option)
+        }
+
+    def _variants(self, option: str) -> list[dict[str, Value]]:
+        """Every combination of hyper-parameters of a module."""
+        found: list[dict[str, Value]] = [{}]
+        for key, choice in self._asked(option):
+            found = [{**one, key: value} for one in found for value in choice.values]
+        return found
+
+    def _thinned(self, chosen: Mapping[str, str], part: _Part) -> Mapping[str, str]:
+        """Of ``chosen`` as many as ``most`` allows, drawn by a hash of them."""
+
+        def units(slot: str) -> int:
+            return len(part.slots[slot].options[chosen[slot]])
+
+        room = self.settings.most
+        if room is None or sum(map(units, chosen)) <= room:
+            return chosen
+        text = repr(sorted(chosen.items()))
+        kept = set()
+        for slot in sorted(chosen, key=lambda slot: sha256(f"{slot} {text}".encode()).digest()):
+            if units(slot) <= room:
+                kept.add(slot)
+                room -= units(slot)
+        return {slot: option for slot, option in chosen.items() if slot in kept}
+
+    def _as_asked(self, placement: Placement, given: "_Given") -> bool:
+        """Whether ``placement`` has all the modules that ``given`` chose."""
+        again = self.parameters(placement)
+        slots = {key for key in given.chosen if key in self._slot_parameters}
+        return again is not None and all(again.get(key) == given.chosen[key] for key in slots)
+
+    @cached_property
+    def _slot_parameters(self) -> frozenset[str]:
+        return frozenset(
+            self._prefix(name) + slot for name, slots in self._choices.items() for slot in slots
+        )
 
 
-def _settings_of(name: str, *, fixed: bool) -> list[dict[str, Value]]:
-    """Every combination of hyper-parameters of a module."""
-    entry = attention.entry(name)
-    combinations_: list[dict[str, Value]] = [{}]
-    for key, choice in sorted(entry.hyperparameters.items()):
-        values = (choice.default,) if fixed else choice.values
-        combinations_ = [{**one, key: value} for one in combinations_ for value in values]
-    return combinations_
+def _matches(site: Site, pattern: str) -> bool:
+    return any(fnmatchcase(path, pattern) for path in (site.path, *site.aliases))
 
 
-def _suggest_hyperparameters(trial: Chooser, name: str, prefix: str) -> dict[str, Value]:
-    choices: Mapping[str, Choice] = attention.entry(name).hyperparameters
-    return {
-        key: trial.suggest_categorical(f"{prefix}.{key}", list(choice.values))
-        for key, choice in sorted(choices.items())
-    }
+def _in_order(modules: list[Module]) -> list[Module]:
+    """At each site, what replaces a convolution before what is applied to it."""
+    return sorted(
+        modules, key=lambda m: m.name != REMOVE and attention.entry(m.name).kind == "gate"
+    )
+
+
+def _index(choices: Sequence[Value], value: Value) -> int:
+    return next(number for number, one in enumerate(choices) if _same(one, value))
+
+
+def _same(one: Value, other: Value) -> bool:
+    return type(one) is type(other) and one == other
 
 
 class _Dice:
@@ -252,23 +516,24 @@ class _Dice:
         return self.rng.choice(offered)
 
 
-class _Follower:
-    """Chooses what a given placement has, and remembers it."""
+class _Given:
+    """Chooses what it was given, else nothing or a default, and remembers what was asked."""
 
-    def __init__(self, placement: Placement) -> None:
+    def __init__(self, given: Mapping[str, Value]) -> None:
+        self.given = given
         self.chosen: dict[str, Value] = {}
-        self.has: dict[str, Value] = {}
-        for module in placement.modules:
-            if module.site in self.has:
-                raise BadValue(f"two modules at {module.site!r}")
-            self.has[module.site] = module.name
-            for key, value in module.hyperparameters:
-                self.has[f"{module.site}.{module.name}.{key}"] = value
-                self.has[f"{module.name}.{key}"] = value
+        self.offered: dict[str, list[Value]] = {}
 
     def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
-        value = self.has.get(name, NOTHING)
-        if value not in choices:
+        value = self.given[name] if name in self.given else _fallback(name, choices)
+        if not any(_same(value, one) for one in choices):
             raise BadValue(f"{name} may not be {value!r}")
-        self.chosen[name] = value
+        self.chosen[name], self.offered[name] = value, list(choices)
         return value
+
+
+def _fallback(name: str, choices: Sequence[Value]) -> Value:
+    if NOTHING in choices:
+        return NOTHING
+    *_, module, key = name.split(".")
+    return attention.entry(module).hyperparameters[key].default

@@ -82,6 +82,7 @@ class CandidateTrainer(tune.Trainable):
             len(images.classes),
             image_size=images.size,
             identity_init=config["identity_init"],
+            weights=config["weights"],
         )
         self.training = Training(model.to(device), images, recipe)
         folder = Path(config["folder"])

@@ -123,7 +123,7 @@ def test_a_bare_network_is_drawn_as_one_word() -> None:
 
 def test_a_placement_is_drawn_from_the_stem_to_the_last_stage() -> None:
     assert drawn(("layer1.0.bn2", "se")) == "· | se | · | ·"
-    assert drawn(("relu", "steam"), ("layer3.0", "eca")) == "steam | · | · | eca"
+    assert drawn(("relu", "steam"), ("layer3.0", "eca")) == "steam | · | · | · > eca"
 
 
 def test_the_modules_of_a_block_are_joined_and_those_of_a_stage_stand_behind_it() -> None:

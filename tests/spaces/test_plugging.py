@@ -29,7 +29,7 @@ def placed(*modules: Module, name: str = "resnet8") -> Placement:
 def everywhere(name: str, backbone: str) -> Placement:
     """``name`` at every site of its kinds."""
     kinds = attention.entry(name).sites
-    there = [site.path for site in sites(backbone, 64) if site.kind in kinds]
+    there = [site.path for site in sites(backbone, 64) if {*kinds} & {*site.kinds}]
     return Placement.of(backbone, [Module(path, name) for path in there])
 
 
@@ -206,7 +206,7 @@ def test_complete_spells_out_every_hyper_parameter() -> None:
     given = placed(Module(BRANCH, "cbam", (("kernel", 3),)), Module("layer1", "steam"))
     full = complete(given)
     assert full == placed(
-        Module("layer1", "steam", (("grid", 7), ("heads", 4), ("reach", 1))),
+        Module("layer1.0", "steam", (("grid", 7), ("heads", 4), ("reach", 1))),
         Module(BRANCH, "cbam", (("kernel", 3), ("reduction", 16))),
     )
     assert complete(full) == full
@@ -250,9 +250,9 @@ WRONG: list[tuple[Placement, type[Exception], str]] = [
         r"^aw takes a convolution, and 'layer2\.0\.bn2' is a site of kind branch$",
     ),
     (
-        placed(Module(CONV, "se")),
+        placed(Module(BRANCH, "remove")),
         BadValue,
-        r"^se takes the output of a module, and 'layer2\.0\.conv2' is a site of kind conv$",
+        r"^remove takes out an attention of the backbone's own, and 'layer2\.0\.bn2' is a site of ",
     ),
 ]
 

@@ -18,7 +18,7 @@ CIFAR = {f"resnet{depth}": ((depth - 2) // 6,) * 3 for depth in (8, 20, 56)}
 
 
 def of_kind(found: tuple[Site, ...] | list[Site], kind: str) -> list[Site]:
-    return [site for site in found if site.kind == kind]
+    return [site for site in found if kind in site.kinds]
 
 
 def paths(found: tuple[Site, ...] | list[Site], kind: str) -> list[str]:
@@ -35,8 +35,12 @@ def test_the_sites_of_a_resnet_are_those_of_its_papers(name: str) -> None:
     assert paths(found, "conv") == [f"{block}.{conv}" for block in blocks for conv in convs]
     assert paths(found, "branch") == [f"{block}.{last}" for block in blocks]
     assert paths(found, "block") == blocks
-    assert paths(found, "stage") == [f"layer{s}" for s in range(1, len(runs) + 1)]
-    assert len(found) == sum(len(of_kind(found, kind)) for kind in KINDS)
+    ends = [f"layer{s}.{count - 1}" for s, count in enumerate(runs, 1)]
+    assert paths(found, "stage") == ends
+    assert {site.path: site.aliases for site in of_kind(found, "stage")} == {
+        end: (end.split(".")[0],) for end in ends
+    }
+    assert len(found) == len({site.path for site in found})
 
 
 def test_sites_come_in_the_order_of_the_forward_pass() -> None:
@@ -46,18 +50,16 @@ def test_sites_come_in_the_order_of_the_forward_pass() -> None:
         "layer1.0.conv2",
         "layer1.0.bn2",
         "layer1.0",
-        "layer1",
         "layer2.0.conv1",
+        "layer2.0.conv2",
     ]
 
 
 @pytest.mark.parametrize("name", ["resnet8", "resnet50"])
 def test_every_site_knows_its_stage_and_its_block(name: str) -> None:
     for site in sites(name, 64):
-        if site.kind == "stem":
+        if site.kinds == ("stem",):
             assert (site.stage, site.block) == (0, "")
-        elif site.kind == "stage":
-            assert (f"layer{site.stage}", "") == (site.path, site.block)
         else:
             assert site.path.startswith(f"layer{site.stage}.")
             assert site.block == ".".join(site.path.split(".")[:2])
@@ -84,7 +86,9 @@ def test_a_convolutions_site_tells_how_to_copy_it() -> None:
     strided = next(site for site in sites("resnet18", 64) if site.path == "layer2.0.conv1")
     assert strided.conv == Conv(64, 128, (3, 3), (2, 2), (1, 1), (1, 1), 1, False)
     assert (strided.input_shape, strided.shape) == ((64, 16, 16), (128, 8, 8))
-    assert all((site.conv is not None) is (site.kind == "conv") for site in sites("resnet18", 64))
+    assert all(
+        (site.conv is not None) is (site.kinds == ("conv",)) for site in sites("resnet18", 64)
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,19 +150,21 @@ class Net(nn.Module):
 def test_a_network_with_other_names_has_sites_too() -> None:
     net = Net(nn.Sequential(nn.Sequential(Block(8), Block(8)), nn.Sequential(Block(8, 2))))
     found = find_sites(net, 16)
-    assert [(site.path, site.kind, site.stage, site.block) for site in found] == [
-        ("stem", "stem", 0, ""),
-        ("body.0.0.conv", "conv", 1, "body.0.0"),
-        ("body.0.0.norm", "branch", 1, "body.0.0"),
-        ("body.0.0", "block", 1, "body.0.0"),
-        ("body.0.1.conv", "conv", 1, "body.0.1"),
-        ("body.0.1.norm", "branch", 1, "body.0.1"),
-        ("body.0.1", "block", 1, "body.0.1"),
-        ("body.0", "stage", 1, ""),
-        ("body.1.0.conv", "conv", 2, "body.1.0"),
-        ("body.1.0.norm", "branch", 2, "body.1.0"),
-        ("body.1.0", "block", 2, "body.1.0"),
-        ("body.1", "stage", 2, ""),
+    assert [(site.path, site.kinds, site.stage, site.block) for site in found] == [
+        ("stem", ("stem",), 0, ""),
+        ("body.0.0.conv", ("conv",), 1, "body.0.0"),
+        ("body.0.0.norm", ("branch",), 1, "body.0.0"),
+        ("body.0.0", ("block",), 1, "body.0.0"),
+        ("body.0.1.conv", ("conv",), 1, "body.0.1"),
+        ("body.0.1.norm", ("branch",), 1, "body.0.1"),
+        ("body.0.1", ("block", "stage"), 1, "body.0.1"),
+        ("body.1.0.conv", ("conv",), 2, "body.1.0"),
+        ("body.1.0.norm", ("branch",), 2, "body.1.0"),
+        ("body.1.0", ("block", "stage"), 2, "body.1.0"),
+    ]
+    assert [site.aliases for site in found if "stage" in site.kinds] == [
+        ("body.0",),
+        ("body.1", "body"),
     ]
     assert found[0].shape == (8, 16, 16)
     assert found[-1].shape == (8, 8, 8)
@@ -169,8 +175,39 @@ def test_a_stage_without_a_container_ends_at_its_last_block() -> None:
     assert paths(found, "stage") == ["body.0", "body.2"]
 
 
-def test_a_network_without_shortcuts_has_no_sites() -> None:
-    assert find_sites(Net(nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU())), 16) == []
+def test_without_shortcuts_a_block_is_a_convolution_and_what_follows_it() -> None:
+    plain = Net(nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2)))
+    assert [(site.path, site.kinds, site.stage) for site in find_sites(plain, 16)] == [
+        ("stem", ("conv", "branch", "block", "stage"), 1),
+        ("body.0", ("conv",), 2),
+        ("body.1", ("branch", "block", "stage"), 2),
+    ]
+
+
+def test_without_shortcuts_blocks_of_one_class_are_the_blocks() -> None:
+    class Unit(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.act = nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.act(self.conv(x))
+
+    found = find_sites(Net(nn.Sequential(Unit(), Unit())), 16)
+    assert paths(found, "stem") == ["stem"]
+    assert paths(found, "branch") == paths(found, "block") == ["body.0", "body.1"]
+    assert found[2].aliases == ("body.0.act",)
+
+
+def test_a_block_that_joins_nothing_is_one_by_its_class() -> None:
+    class Maybe(Block):
+        def forward(self, x: Tensor) -> Tensor:
+            out = self.norm(self.conv(x))
+            return out if isinstance(self.pool, nn.AvgPool2d) else out + x
+
+    found = find_sites(Net(nn.Sequential(Maybe(8), Maybe(8, 2), Maybe(8))), 16)
+    assert paths(found, "block") == ["body.0", "body.1", "body.2"]
+    assert paths(found, "branch") == ["body.0.norm", "body.1", "body.2.norm"]
 
 
 def test_looking_leaves_the_network_as_it_was() -> None:
@@ -285,6 +322,7 @@ def test_a_block_with_two_branches_is_one_block() -> None:
     assert paths(found, "block") == ["body.0"]
     assert paths(found, "conv") == ["body.0.first"]
     assert paths(found, "branch") == ["body.0.first", "body.0.second"]
+    assert found[1].kinds == ("conv", "branch")
 
 
 class Joined(nn.Module):
@@ -308,5 +346,5 @@ def test_what_was_concatenated_is_still_the_branch() -> None:
 def test_stages_of_one_resolution_are_told_apart_by_their_containers() -> None:
     """At 16 pixels the last two stages of a torchvision ResNet have maps of 1 x 1."""
     found = sites("resnet18", 16)
-    assert paths(found, "stage") == ["layer1", "layer2", "layer3", "layer4"]
+    assert paths(found, "stage") == ["layer1.1", "layer2.1", "layer3.1", "layer4.1"]
     assert len({site.path for site in found}) == len(found)

@@ -90,9 +90,9 @@ def test_a_sample_can_be_built_and_found_again(name: str, mode: str) -> None:
 def test_samples_differ_and_repeat_with_their_seed() -> None:
     whole = space(backbone="resnet20")
     once, again = Random(1), Random(1)
-    found = [whole.sample(once) for _ in range(20)]
+    found = [whole.sample(once, density=0.5) for _ in range(20)]
     assert len(set(found)) == 20
-    assert [whole.sample(again) for _ in range(20)] == found
+    assert [whole.sample(again, density=0.5) for _ in range(20)] == found
 
 
 def test_samples_reach_every_module_and_nothing() -> None:
@@ -103,9 +103,11 @@ def test_samples_reach_every_module_and_nothing() -> None:
 
 
 def test_every_site_takes_the_modules_of_its_kind() -> None:
-    for site, names in space(backbone="resnet20").slots.items():
-        assert names
-        assert all(site.kind in attention.entry(name).sites for name in names)
+    for slot in space(backbone="resnet20").slots:
+        assert slot.options
+        for name, there in slot.options.items():
+            assert [site.path for site in there] == [slot.name]
+            assert {*there[0].kinds} & {*attention.entry(name).sites}
 
 
 def test_a_study_may_propose() -> None:
@@ -153,7 +155,7 @@ def test_the_baselines_are_the_bare_network_and_each_module_everywhere() -> None
     assert found["bare"] == Placement("resnet8")
     for name in attention.names():
         placement, entry = found[f"everywhere:{name}"], attention.entry(name)
-        there = {s.path for s in sites("resnet8", 32) if entry.stands_at(s.kind, s.stage, 3)}
+        there = {s.path for s in sites("resnet8", 32) if entry.stands_at(s.kinds, s.stage, 3)}
         assert {module.site for module in placement.modules} == there
         assert placement.names == [name]
         assert complete(placement, 32) == placement
@@ -178,7 +180,7 @@ def test_nothing_costs_more_than_the_dearest(mode: str) -> None:
 
 
 def test_sites_are_chosen_by_patterns() -> None:
-    assert {site.path for site in space(sites=("layer[12].0.bn2", "relu")).slots} == {
+    assert {slot.name for slot in space(sites=("layer[12].0.bn2", "relu")).slots} == {
         "relu",
         "layer1.0.bn2",
         "layer2.0.bn2",
@@ -210,7 +212,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"hyperparameters": "all"},
         BadValue,
-        r"^hyperparameters may be 'fixed', 'module' or 'site', got 'all'$",
+        r"^hyperparameters may be 'fixed', 'module', 'stage' or 'site', got 'all'$",
     ),
     (
         {"module": ("se",)},
