@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ def by_hand(blocks: int, width: int, classes: int) -> int:
     """Parameters, counted from the tables of the papers."""
     channels = [16, 16 * width, 32 * width, 64 * width]
     total = 3 * 16 * 9 + 2 * channels[3] + channels[3] * classes + classes
-    for stage, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
+    for stage, (before, after) in enumerate(pairwise(channels)):
         total += 9 * before * after + 2 * before + (2 * blocks - 1) * (9 * after**2 + 2 * after)
         if stage or before != after:
             total += before * after
@@ -17,7 +19,9 @@ def by_hand(blocks: int, width: int, classes: int) -> int:
 
 @pytest.mark.parametrize("depth", [2, 7, 10, 18, 34, -4])
 def test_the_depth_of_a_pre_activation_resnet_is_6n_plus_2(depth: int) -> None:
-    with pytest.raises(ValueError, match=rf"has 6n \+ 2 layers \(8, 14, 20, \.\.\.\), got {depth}$"):
+    with pytest.raises(
+        ValueError, match=rf"has 6n \+ 2 layers \(8, 14, 20, \.\.\.\), got {depth}$"
+    ):
         PreactResNet(depth, 10)
 
 
