@@ -14,12 +14,20 @@ from hashlib import sha256
 from importlib.abc import InspectLoader
 from importlib.util import module_from_spec, spec_from_loader
 from traceback import walk_tb
-from types import CodeType
+from types import CodeType, ModuleType
 
 from ..errors import BadValue
 from . import _registry
 
-__all__ = ["EXPORTED", "is_main", "meanings", "plug_in", "read_plugin"]
+__all__ = [
+    "EXPORTED",
+    "is_main",
+    "load_text",
+    "meanings",
+    "plug_in",
+    "read_plugin",
+    "read_text",
+]
 
 OURS = {"Choice", "register"}  # what a plugin may use of this package
 THERE = {"torch", "torchvision", *sys.stdlib_module_names}  # where an exported model is used
@@ -41,13 +49,18 @@ _HOME = "foveate_plugin_"
 
 def read_plugin(path: str) -> str:
     """The text of the file ``path``."""
+    return read_text("plugin", path)
+
+
+def read_text(what: str, path: str) -> str:
+    """The text of the file ``path``; ``what`` it is stands in the errors."""
     try:
         with tokenize.open(path) as file:
             return file.read()
     except OSError as error:
-        raise BadValue(f"cannot read the plugin {path!r}: {error.strerror}") from None
+        raise BadValue(f"cannot read the {what} {path!r}: {error.strerror}") from None
     except (SyntaxError, ValueError):  # of its encoding
-        raise BadValue(f"the plugin {path!r} is no text in UTF-8") from None
+        raise BadValue(f"the {what} {path!r} is no text in UTF-8") from None
 
 
 def plug_in(path: str, source: str) -> tuple[str, ...]:
@@ -65,7 +78,7 @@ def plug_in(path: str, source: str) -> tuple[str, ...]:
     code = _checked(path, source)
     before = dict(_registry._ENTRIES)
     try:
-        _run(home, path, source, code)
+        _run("plugin", home, path, source, code)
         for name in _registry._ENTRIES.keys() - before.keys():
             cls = _registry._ENTRIES[name].cls
             if cls.__module__ != home:
@@ -105,7 +118,25 @@ class _Text(InspectLoader):
         return self.code
 
 
-def _run(home: str, path: str, source: str, code: CodeType) -> None:
+def load_text(what: str, home: str, path: str, source: str) -> ModuleType:
+    """Run ``source``, the text of ``path``, as the module ``home``, and return that.
+
+    ``inspect`` and tracebacks find its lines without the file. If it fails, nothing of it stays.
+
+    Raises
+        BadValue  if it is no Python or fails; ``what`` it is stands in the sentence
+    """
+    _, code = _compiled(what, path, source)
+    try:
+        _run(what, home, path, source, code)
+    except BaseException:
+        sys.modules.pop(home, None)
+        linecache.cache.pop(path, None)
+        raise
+    return sys.modules[home]
+
+
+def _run(what: str, home: str, path: str, source: str, code: CodeType) -> None:
     loader = _Text(source, code)
     spec = spec_from_loader(home, loader, origin=path)
     assert spec is not None
@@ -119,10 +150,10 @@ def _run(home: str, path: str, source: str, code: CodeType) -> None:
     except (Exception, SystemExit) as error:
         lines = [n for frame, n in walk_tb(error.__traceback__) if frame.f_code.co_filename == path]
         where = f", line {lines[-1]}" if lines else ""
-        what = str(error).partition("\n")[0]
+        said = str(error).partition("\n")[0]
         if not isinstance(error, BadValue):  # what the registry says is a sentence already
-            what = f"{type(error).__name__}: {what}".removesuffix(": ")
-        raise BadValue(f"the plugin {path!r} fails{where}: {what}") from None
+            said = f"{type(error).__name__}: {said}".removesuffix(": ")
+        raise BadValue(f"the {what} {path!r} fails{where}: {said}") from None
 
 
 # ------------------------------------------------------------------- a file that can be exported
@@ -130,14 +161,7 @@ def _run(home: str, path: str, source: str, code: CodeType) -> None:
 
 def _checked(path: str, source: str) -> CodeType:
     """The code of ``source``; raises if it could not stand in an exported model.py."""
-    try:
-        tree = ast.parse(source, path)
-        code = compile(tree, path, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        where = f", line {error.lineno}" if error.lineno else ""
-        raise BadValue(f"the plugin {path!r} is no Python{where}: {error.msg}") from None
-    except ValueError as error:  # a null byte, until Python 3.12
-        raise BadValue(f"the plugin {path!r} is no Python: {error}") from None
+    tree, code = _compiled("plugin", path, source)
     for line, problem in _dependences(tree):
         raise BadValue(f"the plugin {path!r}, line {line}: {problem}")
     mine = meanings(source)
@@ -149,6 +173,17 @@ def _checked(path: str, source: str) -> CodeType:
                     f"{home}; an exported model.py holds both, so call it something else"
                 )
     return code
+
+
+def _compiled(what: str, path: str, source: str) -> tuple[ast.Module, CodeType]:
+    try:
+        tree = ast.parse(source, path)
+        return tree, compile(tree, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        where = f", line {error.lineno}" if error.lineno else ""
+        raise BadValue(f"the {what} {path!r} is no Python{where}: {error.msg}") from None
+    except ValueError as error:  # a null byte, until Python 3.12
+        raise BadValue(f"the {what} {path!r} is no Python: {error}") from None
 
 
 def _others() -> dict[str, dict[str, str]]:
