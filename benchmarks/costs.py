@@ -20,7 +20,7 @@ import torch
 from frame import Report, main
 from torch.utils.flop_counter import FlopCounterMode
 
-from foveate.spaces import Placement, Space, SpaceSettings, build, complete, cost, count
+from foveate.spaces import Placement, Space, SpaceSettings, build, complete, count
 
 PIXELS, CLASSES = 224, 1000
 

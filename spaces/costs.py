@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 from math import prod
+from typing import Any
 
 import torch
 from torch import nn
@@ -39,7 +40,9 @@ def cost(
     placement = complete(placement, image_size)
     size = placement.image_size or image_size
     bare = _bare(placement.backbone, size, classes)
-    total, gates, replaced = bare.cost, [], []
+    total = bare.cost
+    gates: list[tuple[str, int]] = []
+    replaced: list[tuple[str, int]] = []
     for module, site, own in _sited(placement, size):
         added, extra_bytes = _added(_anywhere(module), _shape(site), identity_init)
         total = total + added - own
@@ -118,7 +121,7 @@ def _added(module: Module, site: Site, identity_init: bool) -> tuple[Cost, int]:
 def _counted(module: Module, site: Site, identity_init: bool) -> tuple[Cost, int]:
     entry = attention.entry(module.name)
     shape = site.shape if entry.kind == "gate" else site.input_shape
-    chosen = {"identity_init": identity_init} | dict(module.hyperparameters)
+    chosen: dict[str, Any] = {"identity_init": identity_init} | dict(module.hyperparameters)
     with torch.device("meta"):
         if entry.kind == "gate":
             conv, new = None, entry.build(shape[0], shape[1:], **chosen)
