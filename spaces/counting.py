@@ -242,7 +242,8 @@ def _each(times: int, *, of_input: bool = False) -> Rule:
 
 def _window(args: Any, out: Tensor) -> int:
     """As many as the kernel, argument 1, is large."""
-    return out.numel() * prod(args[1])
+    kernel: int = prod(args[1])
+    return kernel * out.numel()
 
 
 def _batch_norm(args: Any, out: Any) -> int:

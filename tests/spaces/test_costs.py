@@ -186,5 +186,7 @@ class Inverse(nn.Module):
 
 
 def test_an_operation_without_a_rule_is_not_taken_for_free() -> None:
-    with pytest.raises(NotImplementedError, match=r"^no rule counts the operations of aten\.linalg_inv"):
+    with pytest.raises(
+        NotImplementedError, match=r"^no rule counts the operations of aten\.linalg_inv"
+    ):
         counted(Inverse(), 3, 3)
