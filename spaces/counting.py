@@ -11,6 +11,7 @@ Memory is followed in the same pass, storage by storage, as the operators make t
 lets go of them: what PyTorch's eager mode holds, without the workspaces inside an operator.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,6 +69,7 @@ class Trace:
     """A forward pass: what it cost, and the live bytes around each module that ran once."""
 
     cost: Cost
+    operators: dict[str, int]  # the operations of each, by its name, such as "native_batch_norm"
     input_bytes: int
     live_before: dict[str, int]  # when its forward pre-hook runs, its input alive
     live_after: dict[str, int]  # when its forward hook runs, its input and its output alive
@@ -116,6 +118,7 @@ def trace(model: nn.Module, *shape: int) -> Trace:
     once = [path for path, live in after.items() if len(live) == 1]
     return Trace(
         cost,
+        dict(counter.operators),
         input_bytes,
         {path: before[path][0] for path in once},
         {path: after[path][0] for path in once},
@@ -128,13 +131,12 @@ def _run(model: nn.Module, shape: tuple[int, ...], counter: "_Counter") -> tuple
     if elsewhere:
         there = listed(sorted(elsewhere))
         raise BadValue(f"a network is counted on the meta device, and this one is on {there}")
-    x = torch.empty(shape, device="meta")
-    # inference mode would show operators before they are taken apart
+    # inference mode, if we are called in it, would show operators before they are taken apart
     with torch.inference_mode(False), torch.no_grad(), counter:
-        counter.hold(x)
+        x = torch.empty(shape, device="meta")
         model.eval()(x)
     parameters = sum(p.numel() for p in model.parameters())
-    cost = Cost(parameters, counter.macs, counter.operations, counter.peak)
+    cost = Cost(parameters, counter.macs, counter.operators.total(), counter.peak)
     return cost, x.untyped_storage().nbytes()
 
 
@@ -167,7 +169,8 @@ class _Counter(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.macs = self.operations = self.peak = 0
+        self.macs = self.peak = 0
+        self.operators: Counter[str] = Counter()  # operations of each
         self.storages: dict[StorageWeakRef, int] = {}  # bytes of each
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -176,13 +179,13 @@ class _Counter(TorchDispatchMode):
         if packet in _MATRIX:
             macs, bias = _MATRIX[packet](args, out)
             self.macs += macs
-            self.operations += macs + bias
+            self.operators[packet.__name__] += macs + bias
         elif packet in _OTHER:
-            self.operations += _OTHER[packet](args, out)
+            self.operators[packet.__name__] += _OTHER[packet](args, out)
         elif func.is_view or packet in _FREE:  # first: to torch, a clone is pointwise too
             pass
         elif torch.Tag.pointwise in func.tags:
-            self.operations += out.numel()
+            self.operators[packet.__name__] += out.numel()
         else:
             raise NotImplementedError(f"no rule counts the operations of {func}")
         if not func.is_view:
@@ -240,7 +243,8 @@ def _each(times: int, *, of_input: bool = False) -> Rule:
 
 def _window(args: Any, out: Tensor) -> int:
     """As many as the kernel, argument 1, is large."""
-    return out.numel() * prod(args[1])
+    kernel: int = prod(args[1])
+    return kernel * out.numel()
 
 
 def _batch_norm(args: Any, out: Any) -> int:
