@@ -67,7 +67,7 @@ def scale_width(model: nn.Module, width: float, *, image_size: int = 224) -> nn.
         try:
             after = twin(image).shape
         except Exception as error:  # of the network's own code, whatever it may raise
-            raise ValueError(_first_line(error)) from None
+            raise ValueError(first_line(error)) from None
     if after != before:
         raise ValueError(f"its output becomes {tuple(after)} instead of {tuple(before)}")
     return _scale(model, width, ends)
@@ -83,8 +83,11 @@ def on_meta(model: nn.Module) -> nn.Module:
     return deepcopy(model, memo)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def first_line(error: BaseException) -> str:
+    """What ``error`` says, in one line; the next, too, where a colon announces it."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    announced = len(lines) > 1 and lines[0].endswith(":")
+    return " ".join(lines[: 1 + announced]) or type(error).__name__
 
 
 # ------------------------------------------------------------------------------------------ stem
