@@ -30,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 DATABASE = "sqlite:///foveate.db"
+BACKBONE = "resnet50, timm:NAME, nets.py:FUNCTION, ...; options: resnet50@stem=small,width=0.5"
 P = ParamSpec("P")
 
 Storage = Annotated[
@@ -286,38 +287,83 @@ def _show_module(console: "Console", entry: "Entry") -> None:
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
-@command("foveate sites resnet18 --image-size 224")
+@command("foveate sites mobilenet_v3_small --image-size 128")
 def sites(
-    backbone: Annotated[str, typer.Argument(help="Name of the backbone")],
+    backbone: Annotated[str, typer.Argument(help=BACKBONE)],
     image_size: Annotated[int, typer.Option(min=8, help="Pixels a side")] = 224,
     plugins: Plugins = None,
 ) -> None:
-    """List the places of a backbone, and what may stand there."""
-    from rich.table import Table
+    """Print the places of a backbone as a tree, and what may stand there."""
+    from .spaces import Placement, cost
+    from .spaces.networks import surveyed
+    from .spaces.tables import sites_table
 
-    from .spaces import Placement, Space, cost
-
-    space = Space(_everything(backbone, plugins), image_size)
-    bare = cost(Placement.of(backbone, []), image_size)
-    table = Table(
-        box=None,
-        pad_edge=False,
-        caption=f"{backbone} at {image_size} pixels: "
-        f"{bare.parameters:,} parameters, {bare.gflops:.4g} GFLOPs "
-        f"({bare.macs / 1e9:.4g} counting convolutions and matrix products only)",
-        caption_justify="left",
+    settings = _everything(backbone, plugins)
+    name = settings.backbone
+    bare = cost(Placement(name), image_size)
+    console = _console()
+    console.print(sites_table(surveyed(name, image_size), settings.modules))
+    console.print(
+        f"\n{name} at {image_size} pixels: {bare.parameters:,} parameters, "
+        f"{bare.gflops:.4g} GFLOPs ({bare.gmacs:.4g} counting convolutions and products only)",
+        highlight=False,
     )
-    for heading in ("stage", "kind", "path", "channels x H x W", "modules"):
-        table.add_column(heading)
-    for site in space.sites:
-        table.add_row(
-            str(site.stage or "stem"),
-            site.kind,
-            site.path,
-            " x ".join(map(str, site.shape)),
-            " ".join(space.slots.get(site, [])) or "-",
-        )
-    _console().print(table)
+
+
+@command('foveate cost resnet50 --place "layer3.*=eca" --place "layer4.*.conv2=aw(reduction=8)"')
+def cost(
+    backbone: Annotated[str, typer.Argument(help=BACKBONE)],
+    places: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--place",
+            metavar="SITES=MODULE",
+            help="A path or a glob of sites, and what stands there; repeatable",
+        ),
+    ] = None,
+    image_size: Annotated[int, typer.Option(min=8, help="Pixels a side")] = 224,
+    classes: Annotated[int, typer.Option(min=1, help="Of the head")] = 1000,
+    measured: Annotated[
+        bool, typer.Option("--latency", help="Measure it, too, for batches of 1 and 64")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="To measure on: cpu, cuda; default: a GPU if there is one")
+    ] = None,
+    plugins: Plugins = None,
+) -> None:
+    """Price a placement that is written by hand; without one, the bare backbone."""
+    from .spaces import Placement, build, draw, place
+    from .spaces import cost as price
+    from .spaces.costs import breakdown
+    from .spaces.latency import latency
+    from .spaces.networks import surveyed
+    from .spaces.tables import costs_table, latency_table, units_table
+
+    name = _everything(backbone, plugins).backbone
+    placement = place(name, places or (), image_size=image_size)
+    bare, whole = (price(one, image_size, classes) for one in (Placement(name), placement))
+    console = _console()
+    there = surveyed(name, image_size)
+    drawn = draw(placement, [site.to_dict() for site in there.sites])
+    console.print(
+        f"{name} at {image_size} pixels, {classes} classes: {drawn}\n",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(costs_table(bare, whole))
+    if placement.modules:
+        console.print()
+        console.print(units_table(breakdown(placement, image_size)))
+    if measured:
+        rows = {
+            title: latency(build(one, classes, image_size=image_size), image_size, device=device)
+            for title, one in {"bare": Placement(name), "with attention": placement}.items()
+        }
+        console.print()
+        console.print(latency_table(rows))
+        about = rows["bare"][0]
+        console.print(f"on {about.device}, {about.threads} threads", highlight=False)
 
 
 def _everything(backbone: str, plugins: list[str] | None) -> "SpaceSettings":

@@ -42,7 +42,14 @@ EXPORTED = {  # what an exported model.py calls something, before any module's f
     "nn": "torch.nn",
     **dict.fromkeys(("CLASSES", "IMAGE_SIZE", "MEAN", "STD"), "defined"),
     **dict.fromkeys(("load", "build", "preprocess", "read_safetensors"), "defined"),
-    **dict.fromkeys(("attach", "_gated", "BasicBlock", "CifarResNet", "_stage"), "defined"),
+    **dict.fromkeys(("attach", "_gated", "_resized", "_beside"), "defined"),
+    **dict.fromkeys(("BasicBlock", "CifarResNet", "_stage"), "defined"),
+    **dict.fromkeys(("PreactBlock", "_PreactStages", "PreactResNet"), "defined"),
+    **dict.fromkeys(("WideResNet", "_preact_stage"), "defined"),
+    "interpolate": "torch.nn.functional.interpolate",
+    "sys": "sys",
+    "module_from_spec": "importlib.util.module_from_spec",
+    "spec_from_file_location": "importlib.util.spec_from_file_location",
 }
 _HOME = "foveate_plugin_"
 

@@ -68,6 +68,7 @@ class _Run:
         return {
             "number": job.number,
             "plugins": [plugin.to_dict() for plugin in self.spec.plugins],
+            "backbones": [file.to_dict() for file in self.spec.backbone_files],
             "placement": job.placement.spelling,
             "recorded": job.recorded,
             "identity_init": self.spec.space.identity_init,

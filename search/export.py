@@ -2,23 +2,38 @@
 
 import ast
 import json
+import re
 import shutil
+import sys
 from importlib import resources
+from importlib.util import module_from_spec, spec_from_file_location
 from inspect import getsource
 from pathlib import Path
 from string import Template
 from textwrap import indent
 from typing import Any
 
+import torch
 from sqlalchemy.orm import Session
+from torch import nn
 
 from .. import attention
 from ..attention._plugins import is_main
 from ..errors import BadValue
-from ..spaces import cifar
-from ..spaces.networks import source_of
-from ..spaces.placement import Placement, draw
-from ..spaces.plugging import _gated, attach
+from ..spaces import cifar, preact, reshaping
+from ..spaces.networks import (
+    backbone,
+    described,
+    own_source,
+    size_for,
+    source_of,
+    surveyed,
+    torchvision_arguments,
+)
+from ..spaces.own import argument_of
+from ..spaces.placement import REMOVE, Module, Placement, draw
+from ..spaces.plugging import _gated, _resized, attach
+from ..spaces.site import stem_of
 from . import front, store
 from .records import Study, Trial
 from .spec import SearchSpec
@@ -82,12 +97,27 @@ def export(study: Study, trial: Trial, out: Path) -> Path:
     source = model_source(study, trial, spec, placement)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(trial.weights, out / "weights.safetensors")
+    for name, text in beside(placement).items():
+        (out / name).write_text(text, encoding="utf-8")
     (out / "model.py").write_text(source, encoding="utf-8")
     (out / "README.md").write_text(card(study, trial, spec, placement), encoding="utf-8")
     return out
 
 
-_FILES = {"model.py", "weights.safetensors", "README.md", "__pycache__"}
+_FILES = {"model.py", "weights.safetensors", "README.md", "backbone.py", "reshaping.py"}
+_FILES |= {"__pycache__"}
+
+
+def beside(placement: Placement) -> dict[str, str]:
+    """The files that ``model.py`` needs beside it: a backbone of the user's own, and what gives a
+    backbone another stem or width.
+    """
+    found = {}
+    if own := own_source(placement.backbone):
+        found["backbone.py"] = own[1]
+    if described(placement.backbone).base != placement.backbone:
+        found["reshaping.py"] = getsource(reshaping)
+    return found
 
 
 def model_source(study: Study, trial: Trial, spec: SearchSpec, placement: Placement) -> str:
@@ -95,19 +125,9 @@ def model_source(study: Study, trial: Trial, spec: SearchSpec, placement: Placem
     entries = [attention.entry(name) for name in placement.names]
     homes = {entry.cls.__module__: entry.source for entry in entries}
     files = [source for _, source in sorted(homes.items())]
-    is_cifar = source_of(placement.backbone) == "cifar"
-    if is_cifar:
-        files.append(getsource(cifar))
+    if inlined := _INLINED.get(source_of(placement.backbone)):
+        files.append(getsource(inlined))
     imports, bodies = _joined(files)
-    if is_cifar:
-        depth = placement.backbone.removeprefix("resnet")
-        backbone = f"CifarResNet({depth}, len(CLASSES))"
-    else:
-        imports |= {"import torchvision"}
-        backbone = (
-            f"torchvision.models.{placement.backbone}(weights=None, num_classes=len(CLASSES))"
-        )
-    attaching = [getsource(function).rstrip() for function in (attach, _gated)]
     imports |= {
         "import json",
         "from functools import partial",
@@ -116,18 +136,112 @@ def model_source(study: Study, trial: Trial, spec: SearchSpec, placement: Placem
         "import torch",
         "from torch import Tensor, nn",
     }
+    functions: list[Any] = [attach, _gated]
+    if placement.image_size is not None:
+        functions.append(_resized)
+        imports |= {"from torch.nn.functional import interpolate"}
+    if beside(placement):
+        functions.append(_beside)
+        imports |= {
+            "import sys",
+            "from importlib.util import module_from_spec, spec_from_file_location",
+        }
+    needed, building = _backbone(placement, spec.space.weights)
+    statements = [*building, *_placing(placement, study, spec)]
+    if placement.image_size is not None:
+        statements.append(
+            f"model.register_forward_pre_hook(partial(_resized, {placement.image_size}))"
+        )
     template = resources.files(__package__).joinpath("model.py.template").read_text("utf-8")
     return Template(template).substitute(
         title=f"Trial {trial.number} of study {study.name!r}",
         drawing=draw(placement, study.sites),
-        imports="\n".join(_sorted(imports)),
+        needs=_needs(placement),
+        imports="\n".join(_sorted(imports | needed)),
         classes=json.dumps(study.classes, ensure_ascii=False),
         size=study.images["size"],
         mean=study.images["mean"],
         std=study.images["std"],
-        modules="\n\n\n".join([*bodies, *attaching]),
-        backbone=backbone,
-        placing=indent("\n".join(_placing(placement, study, spec)) or "pass", "    "),
+        modules="\n\n\n".join([*bodies, *(getsource(f).rstrip() for f in functions)]),
+        building=indent("\n".join(statements), "    "),
+    )
+
+
+_INLINED = {"cifar": cifar, "preact": preact}  # backbones of ours
+
+
+def _beside(name: str) -> Any:
+    """The module in the file ``name`` that lies beside this one."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = spec_from_file_location(f"{path.parent.name}_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _needs(placement: Placement) -> str:
+    """What has to be installed."""
+    source, base = source_of(placement.backbone), described(placement.backbone).base
+    if source == "timm":
+        return "torch, torchvision and timm"
+    if source == "own" and not own_source(base):
+        return f"torch, torchvision and {base.partition(':')[0].partition('.')[0]}"
+    return "torch and torchvision only"
+
+
+def _backbone(placement: Placement, weights: str | None) -> tuple[set[str], list[str]]:
+    """The imports and the statements that build the bare backbone."""
+    chosen, source = described(placement.backbone), source_of(placement.backbone)
+    base, classes = chosen.base, "len(CLASSES)"
+    imports: set[str] = set()
+    with torch.device("meta"):
+        made = backbone(base, _UNUSUAL)
+    head = []
+    if source in _INLINED:
+        numbers = "".join(f"{number}, " for number in re.findall(r"\d+", base))
+        call = f"{type(made).__name__}({numbers}{classes})"
+    elif source == "timm":
+        imports.add("import timm")
+        call = f"timm.create_model({base.removeprefix('timm:')!r}, num_classes={classes})"
+    elif source == "own":
+        module, _, function = base.partition(":")
+        there = "_beside('backbone')" if own_source(base) else module
+        imports |= set() if own_source(base) else {f"import {module}"}
+        keyword = {"": "", "*": classes}.get(takes := argument_of(base), f"{takes}={classes}")
+        call = f"{there}.{function}({keyword})"
+        if not takes:
+            path, linear = _head(made)
+            bias = linear.bias is not None
+            new = f"nn.Linear({linear.in_features}, {classes}, bias={bias})"
+            head = [f"model.set_submodule({path!r}, {new})"]
+    else:
+        imports.add("import torchvision")
+        given = {"weights": None} | torchvision_arguments(base, weights)
+        keywords = "".join(f"{key}={value!r}, " for key, value in given.items())
+        call = f"torchvision.models.{base}({keywords}num_classes={classes})"
+    statements = [f"model = {call}", *head]
+    if base != placement.backbone:
+        size = size_for(placement.backbone)
+        statements.append('reshaping = _beside("reshaping")')
+        if chosen.stem == "small":
+            leaves = stem_of(made, size)
+            statements.append(f"reshaping.small_stem(model, {leaves!r}, image_size={size})")
+        if chosen.width != 1:
+            statements.append(f"reshaping.scale_width(model, {chosen.width!r}, image_size={size})")
+    return imports, statements
+
+
+_UNUSUAL = 7919  # classes: a number that no layer has otherwise
+
+
+def _head(model: nn.Module) -> tuple[str, nn.Linear]:
+    """The path of the linear layer that gives the logits of ``_UNUSUAL`` classes."""
+    return next(
+        (path, module)
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Linear) and module.out_features == _UNUSUAL
     )
 
 
@@ -135,8 +249,7 @@ def card(study: Study, trial: Trial, spec: SearchSpec, placement: Placement) -> 
     """What a reader of the folder has to know."""
     extra = trial.gflops - study.bare_gflops
     modules = "\n".join(
-        f"- `{m.site}`: {m} ({attention.entry(m.name).paper})".removesuffix(" ()")
-        for m in placement.modules
+        f"- `{m.site}`: {m} ({_paper(m)})".removesuffix(" ()") for m in placement.modules
     )
     template = resources.files(__package__).joinpath("card.md.template").read_text("utf-8")
     return Template(template).substitute(
@@ -155,24 +268,33 @@ def card(study: Study, trial: Trial, spec: SearchSpec, placement: Placement) -> 
     )
 
 
+def _paper(module: Module) -> str:
+    return "" if module.name == REMOVE else attention.entry(module.name).paper
+
+
 def _placing(placement: Placement, study: Study, spec: SearchSpec) -> list[str]:
     """The statements that put each module in its place, weights aside."""
-    shapes = {site["path"]: site for site in study.sites}
-    lines = []
+    there = surveyed(placement.backbone, placement.image_size or study.images["size"])
+    lines: list[str] = []
     for module in placement.modules:
-        entry, site = attention.entry(module.name), repr(module.site)
+        site, path = there.at(module.site), repr(module.site)
+        assert site is not None  # it was trained there
+        emptied = f"model.set_submodule({path}, nn.Identity())"  # of what the backbone has there
+        if "existing" in site.kinds and emptied not in lines:
+            lines.append(emptied)
+        if module.name == REMOVE:
+            continue
+        entry, host = attention.entry(module.name), f"model.get_submodule({path})"
         given: dict[str, Any] = {"identity_init": spec.space.identity_init}
         given |= dict(module.hyperparameters)
         keywords = ", ".join(f"{key}={value!r}" for key, value in given.items())
-        host = f"model.get_submodule({site})"
         if entry.takes_size:
-            side = "shape" if entry.kind == "gate" else "input_shape"
-            keywords = f"size={tuple(shapes[module.site][side][1:])}, {keywords}"
+            shape = site.shape if entry.kind == "gate" else site.input_shape
+            keywords = f"size={shape[1:]}, {keywords}"
         if entry.kind != "gate":
-            lines.append(f"model.set_submodule({site}, {entry.cls.__name__}({host}, {keywords}))")
+            lines.append(f"model.set_submodule({path}, {entry.cls.__name__}({host}, {keywords}))")
         else:
-            channels = shapes[module.site]["shape"][0]
-            lines.append(f"attach({host}, {entry.cls.__name__}({channels}, {keywords}))")
+            lines.append(f"attach({host}, {entry.cls.__name__}({site.shape[0]}, {keywords}))")
     return lines
 
 

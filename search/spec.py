@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from .. import attention
 from .._settings import Settings
 from ..errors import BadValue
+from ..spaces.networks import add_backbones, own_source
 from ..spaces.space import Space, SpaceSettings
 from ..workers.data import Data, Images, load
 from ..workers.recipe import Recipe
@@ -47,6 +48,22 @@ class Plugin(Settings):
         return attention.plug_in(self.path, self.source)
 
 
+class BackboneFile(Settings):
+    """A file of the user's own backbones, as text, so that no worker needs the file."""
+
+    path: str
+    source: str  # its text, when the spec was read
+
+    def add(self) -> None:
+        """Make its functions backbones of this process."""
+        add_backbones(self.path, self.source)
+
+    def __repr__(self) -> str:
+        return f"{self.path!r} ({sha256(self.source.encode()).hexdigest()[:8]})"
+
+    __str__ = __repr__
+
+
 class Sampler(Settings):
     """What proposes candidates, once the baselines are out.
 
@@ -76,6 +93,7 @@ class SearchSpec(Settings):
     """
 
     plugins: tuple[Plugin, ...] = ()  # paths of files that register modules of your own
+    backbone_files: tuple[BackboneFile, ...] = ()  # filled in: space.backbone: nets.py:function
     data: Data = Data()
     space: SpaceSettings = Field(default_factory=SpaceSettings, validate_default=True)
     recipe: Recipe = Recipe()
@@ -101,6 +119,13 @@ class SearchSpec(Settings):
             plugin.plug_in()
         return tuple({plugin.source: plugin for plugin in plugins}.values())
 
+    @field_validator("backbone_files")
+    @classmethod
+    def _added(cls, files: tuple[BackboneFile, ...]) -> tuple[BackboneFile, ...]:
+        for file in files:
+            file.add()
+        return files
+
     @field_validator("space", mode="before")
     @classmethod
     def _all_with_plugins(cls, space: Any, info: ValidationInfo) -> Any:
@@ -122,6 +147,14 @@ class SearchSpec(Settings):
                     "a search takes it from there only if plugins names that file"
                 )
         return space
+
+    @model_validator(mode="after")
+    def _with_files(self) -> Self:
+        names = (self.space.backbone, *self.space.backbones)
+        there = dict(filter(None, (own_source(name) for name in names)))
+        files = tuple(BackboneFile(path=path, source=text) for path, text in sorted(there.items()))
+        object.__setattr__(self, "backbone_files", files)
+        return self
 
     @classmethod
     def read(
@@ -180,6 +213,9 @@ class SearchSpec(Settings):
         theirs = [Plugin.of(plugin) for plugin in stored.get("plugins", [])]
         if {plugin.source for plugin in self.plugins} != {plugin.source for plugin in theirs}:
             return [("plugins", list(self.plugins), theirs)]
+        files = [BackboneFile.of(file) for file in stored.get("backbone_files", [])]
+        if {file.source for file in self.backbone_files} != {file.source for file in files}:
+            return [("backbone_files", list(self.backbone_files), files)]
         other = SearchSpec.of(stored)
         return [
             (f"{section}.{key}", mine, getattr(getattr(other, section), key))

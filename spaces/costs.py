@@ -1,19 +1,25 @@
 """What a placement costs, before training: the bare backbone and what each module adds."""
 
+from collections.abc import Iterator
 from functools import cache
+from math import prod
+from typing import Any
 
 import torch
 from torch import nn
 
 from .. import attention
 from ..errors import BadValue
-from .counting import Cost, count
+from .counting import Cost, Trace, count, trace
 from .networks import backbone, surveyed
 from .placement import REMOVE, Module, Placement
 from .plugging import complete
 from .site import Site
 
-__all__ = ["Cost", "cost", "count"]
+__all__ = ["breakdown", "cost", "module_cost"]
+
+NOTHING = Cost(0, 0, 0)
+FLOAT32 = 4  # bytes
 
 
 @cache
@@ -25,44 +31,74 @@ def cost(
     The backbone is counted once, and each module by itself at its site's shape: the sum is equal
     to counting the whole network, built with the same ``identity_init``. Where the placement has
     an ``image_size`` of its own, resizing to it is a part of preparing images and not counted.
+    The peak may be less than said if it was in an attention of the backbone's own that the
+    placement takes out.
 
     Raises
         UnknownName, BadValue  as ``complete``
     """
     placement = complete(placement, image_size)
     size = placement.image_size or image_size
+    bare = _bare(placement.backbone, size, classes)
+    total = bare.cost
+    gates: list[tuple[str, int]] = []
+    replaced: list[tuple[str, int]] = []
+    for module, site, own in _sited(placement, size):
+        added, extra_bytes = _added(_anywhere(module), _shape(site), identity_init)
+        total = total + added - own
+        if module.name != REMOVE:
+            instead = "existing" in site.kinds or attention.entry(module.name).kind != "gate"
+            (replaced if instead else gates).append((site.path, extra_bytes))
+    peak = bare.peak_with(gates=gates, replaced=replaced)
+    return Cost(total.parameters, total.macs, total.operations, peak)
+
+
+def breakdown(
+    placement: Placement, image_size: int, *, identity_init: bool = False
+) -> list[tuple[Module, Cost]]:
+    """What each module of ``placement`` adds, less what it takes the place of."""
+    placement = complete(placement, image_size)
+    return [
+        (module, module_cost(module, site, identity_init=identity_init) - own)
+        for module, site, own in _sited(placement, placement.image_size or image_size)
+    ]
+
+
+def module_cost(module: Module, site: Site, *, identity_init: bool = False) -> Cost:
+    """What ``module`` adds at ``site``, aside from an attention that it takes the place of."""
+    return _added(_anywhere(module), _shape(site), identity_init)[0]
+
+
+def _sited(placement: Placement, size: int) -> Iterator[tuple[Module, Site, Cost]]:
+    """Each module, its site, and what the attention costs that it takes the place of."""
     there = surveyed(placement.backbone, size)
-    total = _bare(placement.backbone, size, classes)
-    replaced = set()
+    swapped = set()
     for module in placement.modules:
         site = there.at(module.site)
         assert site is not None  # it is complete
-        if "existing" in site.kinds and site.path not in replaced:
-            total -= _own(placement.backbone, size, site)
-            replaced.add(site.path)
-        total += module_cost(module, site, identity_init=identity_init)
-    return total
+        instead = "existing" in site.kinds and site.path not in swapped
+        swapped.add(site.path)
+        yield module, site, _own(placement.backbone, site) if instead else NOTHING
+
+
+def _anywhere(module: Module) -> Module:
+    return Module("", module.name, module.hyperparameters)
+
+
+def _shape(site: Site) -> Site:
+    """All of ``site`` that matters for costs, so that equal ones are counted once."""
+    return Site("", (), 0, "", site.shape, site.input_shape, site.conv)
 
 
 @cache
-def module_cost(module: Module, site: Site, *, identity_init: bool = False) -> Cost:
-    """What ``module`` adds at ``site``, aside from what it takes the place of there."""
-    if module.name == REMOVE:
-        return Cost(0, 0, 0)
-    anywhere = Site("", (), 0, "", site.shape, site.input_shape, site.conv)  # equal ones: once
-    return _added(Module("", module.name, module.hyperparameters), anywhere, identity_init)
+def _bare(name: str, image_size: int, classes: int) -> Trace:
+    return trace(_model(name, classes), 1, 3, image_size, image_size)
 
 
 @cache
-def _bare(name: str, image_size: int, classes: int) -> Cost:
-    return count(_model(name, classes), 1, 3, image_size, image_size)
-
-
-@cache
-def _own(name: str, image_size: int, site: Site) -> Cost:
+def _own(name: str, site: Site) -> Cost:
     """Of the attention that the backbone has at ``site``."""
-    there = _model(name, 10).get_submodule(site.path)
-    return count(there, 1, *site.input_shape)
+    return count(_model(name, 10).get_submodule(site.path), 1, *site.input_shape)
 
 
 @cache
@@ -72,23 +108,28 @@ def _model(name: str, classes: int) -> nn.Module:
 
 
 @cache
-def _added(module: Module, site: Site, identity_init: bool) -> Cost:
+def _added(module: Module, site: Site, identity_init: bool) -> tuple[Cost, int]:
+    """What a module adds, and the bytes that it holds at its peak beyond its input."""
+    if module.name == REMOVE:
+        return NOTHING, 0
     try:
         return _counted(module, site, identity_init)
     except NotImplementedError as error:  # by a plugin: ours use what there is a rule for
         raise BadValue(f"{module.name} cannot be priced: {error}") from None
 
 
-def _counted(module: Module, site: Site, identity_init: bool) -> Cost:
+def _counted(module: Module, site: Site, identity_init: bool) -> tuple[Cost, int]:
     entry = attention.entry(module.name)
-    chosen = dict(module.hyperparameters)
-    channels, *size = site.shape if entry.kind == "gate" else site.input_shape
+    shape = site.shape if entry.kind == "gate" else site.input_shape
+    chosen: dict[str, Any] = {"identity_init": identity_init} | dict(module.hyperparameters)
     with torch.device("meta"):
         if entry.kind == "gate":
-            gate = entry.build(channels, (size[0], size[1]), identity_init=identity_init, **chosen)
-            return count(gate, 1, *site.shape)
-        assert site.conv is not None
-        conv = site.conv.build()
-        bare = count(conv, 1, *site.input_shape)
-        wrapped = entry.wrap(conv, (size[0], size[1]), identity_init=identity_init, **chosen)
-        return count(wrapped, 1, *site.input_shape) - bare
+            conv, new = None, entry.build(shape[0], shape[1:], **chosen)
+        else:
+            assert site.conv is not None
+            conv = site.conv.build()
+            instead = count(conv, 1, *shape)
+            new = entry.wrap(conv, shape[1:], **chosen)
+    added = count(new, 1, *shape)
+    extra_bytes = (added.peak_bytes or 0) - FLOAT32 * prod(shape)
+    return (added - instead if conv else added), extra_bytes

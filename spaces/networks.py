@@ -32,6 +32,7 @@ __all__ = [
     "own_source",
     "read_backbone",
     "sites",
+    "size_for",
     "source_of",
     "surveyed",
     "torchvision_arguments",
@@ -176,6 +177,13 @@ def own_source(name: str) -> tuple[str, str] | None:
         own.add_text(path, text)
     text_of = own.text_of(base)
     return (text_of.path, text_of.source) if text_of else None
+
+
+def size_for(name: str) -> int:
+    """Pixels a side of the images with which the backbone is looked at to give it its options."""
+    chosen = described(name)
+    with torch.device("meta"):
+        return _size(_build(chosen.base, 2, **_keywords(chosen.base)), chosen)
 
 
 def torchvision_arguments(name: str, weights: str | None = None) -> dict[str, Any]:

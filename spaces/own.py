@@ -19,7 +19,7 @@ from ..attention._plugins import load_text, read_text
 from ..errors import BadValue, listed, unknown
 from .reshaping import first_line, on_meta
 
-__all__ = ["SIZES", "Text", "add_text", "factory", "read_file", "text_of"]
+__all__ = ["SIZES", "Text", "add_text", "argument_of", "factory", "read_file", "text_of"]
 
 SIZES = (224, 32, 64, 28, 96, 128, 160, 192, 256, 299, 384, 512)  # pixels a side, tried in turn
 
@@ -81,6 +81,17 @@ def factory(name: str) -> Callable[[int], nn.Module]:
         BadValue     if it cannot be imported, called or used
         UnknownName  if there is no such function
     """
+    make = _function(name)
+    how = _how(name, make)
+    return lambda classes: _made(name, make, how, classes)
+
+
+def argument_of(name: str) -> str:
+    """The keyword that the classes are given by; ``"*"``: by place; ``""``: not at all."""
+    return _how(name, _function(name))
+
+
+def _function(name: str) -> Callable[..., Any]:
     home, _, function = name.rpartition(":")
     module = _module(name, home)
     make = getattr(module, function, None)
@@ -89,8 +100,8 @@ def factory(name: str) -> Callable[[int], nn.Module]:
         raise unknown(f"backbone in {_where(home)} called", function, sorted(there))
     if not callable(make):
         raise BadValue(f"backbone {name!r} is a {type(make).__name__}, not a function")
-    how = _how(name, make)
-    return lambda classes: _made(name, make, how, classes)
+    found: Callable[..., Any] = make
+    return found
 
 
 def _is_own(key: str, value: object, module: ModuleType) -> bool:

@@ -42,15 +42,16 @@ class Module:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "hyperparameters", chosen)
 
-    @property
-    def spelling(self) -> str:
-        """Its name and hyper-parameters as JSON, whatever its site."""
-        return _json([self.name, dict(self.hyperparameters)])
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Module):
             return NotImplemented
-        return self.site == other.site and self.spelling == other.spelling
+        same = (self.site, self.name, self.hyperparameters) == (
+            other.site,
+            other.name,
+            other.hyperparameters,
+        )
+        pairs = zip(self.hyperparameters, other.hyperparameters, strict=False)
+        return same and all(type(a) is type(b) for (_, a), (_, b) in pairs)
 
     def __hash__(self) -> int:
         return hash((self.site, self.name, self.hyperparameters))

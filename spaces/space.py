@@ -10,13 +10,14 @@ from typing import Any, Protocol
 
 from .. import attention
 from ..errors import BadValue, unknown
-from .costs import Cost, cost, module_cost
-from .size import Choices, number_of
+from .costs import cost, module_cost
+from .counting import Cost
 from .networks import surveyed, with_options
 from .placement import REMOVE, Module, Placement, Value
 from .plugging import completed, everywhere, may_stand
 from .settings import SpaceSettings
 from .site import KINDS, Site, Survey
+from .size import Choices, number_of
 
 __all__ = ["NOTHING", "Chooser", "Slot", "Space", "SpaceSettings"]
 
@@ -99,7 +100,8 @@ class Space:
     @property
     def slots(self) -> tuple[Slot, ...]:
         """What there is to choose on the backbone that all is compared with."""
-        part = self._parts.get((self.settings.backbone, 1.0, None)) or [*self._parts.values()][0]
+        part = self._parts.get((self.settings.backbone, 1.0, None))
+        part = part or next(iter(self._parts.values()))
         return tuple(part.slots.values())
 
     def site_dicts(self) -> list[dict[str, Any]]:
@@ -145,11 +147,11 @@ class Space:
 
     def parameters(self, placement: Placement) -> dict[str, Value] | None:
         """What ``suggest`` would have chosen for ``placement``; ``None`` if it is outside."""
-        for (name, width, size), part in self._parts.items():
-            if part.base == placement.base:
-                break
-        else:
+        bases = {part.base: key for key, part in self._parts.items()}
+        if placement.base not in bases:
             return None
+        name, width, size = bases[placement.base]
+        part = self._parts[name, width, size]
         known: dict[str, Value] = {"backbone": name, "width": width}
         known["image_size"] = size or self.image_size
         prefix = self._prefix(name)
@@ -341,8 +343,8 @@ class Space:
         wanted = self._wanted(there, name)
         if self.settings.granularity == "block":
             for site in wanted:
-                options = {m: (site,) for m in self._offered() if self._stands(m, site, there)}
-                yield Slot(site.path, site.stage, options)
+                able = [m for m in self._offered() if self._stands(m, site, there)]
+                yield Slot(site.path, site.stage, dict.fromkeys(able, (site,)))
             return
         found: dict[tuple[Site, ...], Slot] = {}
         for kind in KINDS:
@@ -352,7 +354,7 @@ class Space:
                     stage = site.stage if self.settings.granularity == "stage" else 0
                     groups.setdefault(stage, []).append(site)
             for stage, sites in groups.items():
-                options = {}
+                options: dict[str, tuple[Site, ...]] = {}
                 for module in self._offered():
                     stands = tuple(s for s in sites if self._stands(module, s, there, (kind,)))
                     if stands:

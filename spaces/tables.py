@@ -1,84 +1,117 @@
 """What there is and what it costs, as tables for people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from .. import attention
 from .counting import Cost
-from .placement import Module, Placement
-from .plugging import completed, may_stand
+from .latency import Latency
+from .placement import Module
+from .plugging import may_stand
 from .site import Site, Survey
 
-__all__ = ["costs", "sites"]
+__all__ = ["costs_table", "latency_table", "sites_table", "units_table"]
 
 
-def sites(there: Survey, modules: Sequence[str], about: str) -> Table:
-    """The sites as a tree: stages, their blocks, and what may stand at each."""
-    table = Table(box=None, pad_edge=False, caption=about, caption_justify="left")
-    for heading in ("site", "kind", "channels x H x W", "usually", "can stand", "cannot"):
-        table.add_column(heading, justify="right" if heading == "can stand" else "left")
+def sites_table(there: Survey, modules: Sequence[str]) -> Table:
+    """The sites as a tree of stages and blocks, and which of ``modules`` may stand at each."""
+    table = _table("site", "kind", "channels x H x W", "usually", "may stand", "may not")
+    table.columns[4].justify = "right"
     stage, block = -1, ""
     for site in there.sites:
         if site.stage != stage:
-            stage, block = site.stage, ""
+            stage = site.stage
             table.add_row(f"[bold]stage {stage}[/]" if stage else "[bold]stem[/]")
-        if site.block != block:
-            block = site.block
-            if site.path != block and block.partition(".")[0]:
-                table.add_row(f"  {block}")
-        able = [name for name in modules if may_stand(name, site)]
+        if site.block not in ("", block) and site.path != site.block:
+            table.add_row(f"  {escape(site.block)}")
+        block = site.block or block
+        fitting = [n for n in modules if attention.entry(n).kind == "gate" or site.conv]
+        able = [name for name in fitting if may_stand(name, site)]
         usual = [
             name
             for name in able
             if attention.entry(name).stands_at(site.kinds, site.stage, there.stages)
         ]
-        gates = [n for n in modules if attention.entry(n).kind == "gate" or site.conv is not None]
         table.add_row(
             _indented(site),
             " ".join(site.kinds),
             " x ".join(map(str, site.shape)),
             " ".join(usual) or "-",
             str(len(able)),
-            " ".join(name for name in gates if name not in able),
+            " ".join(name for name in fitting if name not in able),
         )
+    return table
+
+
+def costs_table(bare: Cost, whole: Cost) -> Table:
+    """What the backbone costs alone and with its attention, and what that adds."""
+    table = _table("", "parameters", "GFLOPs", "conv and matmul only", "peak activations")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, one in (("bare", bare), ("with attention", whole)):
+        row = (f"{one.parameters:,}", f"{one.gflops:.6g}", f"{one.gmacs:.6g}", _mib(one))
+        table.add_row(name, *row)
+    added = whole - bare
+    table.add_row(
+        "added",
+        f"{added.parameters:+,}",
+        f"{added.gflops:+.4g}",
+        f"{added.gmacs:+.4g}",
+        f"{(whole.peak_bytes or 0) / 2**20 - (bare.peak_bytes or 0) / 2**20:+.2f} MiB",
+    )
+    table.add_row(
+        "",
+        f"{100 * added.parameters / bare.parameters:+.3f} %",
+        f"{100 * added.operations / bare.operations:+.3f} %",
+        f"{100 * added.macs / bare.macs:+.3f} %",
+    )
+    return table
+
+
+def units_table(rows: Sequence[tuple[Module, Cost]]) -> Table:
+    """What each module of a placement adds."""
+    table = _table("site", "module", "parameters", "MFLOPs")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for module, added in rows:
+        mflops = f"{added.operations / 1e6:+.4g}"
+        table.add_row(escape(module.site), str(module), f"{added.parameters:+,}", mflops)
+    return table
+
+
+def latency_table(rows: Mapping[str, Sequence[Latency]]) -> Table:
+    """Measured milliseconds, each beside the first row's of the same batch."""
+    table = _table("", "batch", "ms", "quartiles", "of bare")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    first = next(iter(rows.values()))
+    for name, measured in rows.items():
+        for one, base in zip(measured, first, strict=True):
+            table.add_row(
+                name,
+                str(one.batch),
+                f"{1000 * one.median_seconds:.4g}",
+                f"{1000 * one.lower_seconds:.4g} to {1000 * one.upper_seconds:.4g}",
+                f"{one.median_seconds / base.median_seconds:.3f}",
+            )
+    return table
+
+
+def _mib(one: Cost) -> str:
+    return f"{(one.peak_bytes or 0) / 2**20:.2f} MiB"
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading)
     return table
 
 
 def _indented(site: Site) -> str:
-    if not site.block:
-        return f"  {site.path}"
-    if site.path == site.block:
-        return f"  {site.path} [dim](its output)[/]"
-    inside = site.path.startswith(f"{site.block}.")
-    return f"    {site.path.removeprefix(site.block) if inside else site.path}"
-
-
-def costs(bare: Cost, placement: Placement, there: Survey, whole: Cost) -> Table:
-    """What a placement costs, beside the bare backbone."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for heading in ("parameters", "GFLOPs", "of it conv and matmul", "peak activations"):
-        table.add_column(heading, justify="right")
-    for name, one in (("bare", bare), ("placement", whole)):
-        table.add_row(
-            name,
-            f"{one.parameters:,}",
-            f"{one.gflops:.6g}",
-            f"{one.gmacs:.6g}",
-            f"{one.peak_bytes / 2**20:.2f} MiB",
-        )
-    extra = whole.operations - bare.operations
-    table.add_row(
-        "extra",
-        f"{whole.parameters - bare.parameters:+,}",
-        f"{extra / 1e9:+.6g}",
-        f"{(whole.macs - bare.macs) / 1e9:+.6g}",
-        f"{(whole.peak_bytes - bare.peak_bytes) / 2**20:+.2f} MiB",
-    )
-    table.add_row(
-        "",
-        f"{100 * (whole.parameters / bare.parameters - 1):+.3f} %",
-        f"{100 * extra / bare.operations:+.3f} %",
-    )
-    return table
+    if site.path == site.block or not site.block:
+        return f"  {escape(site.path)}"
+    short = site.path.removeprefix(f"{site.block}.")
+    return f"    {escape(short)}"

@@ -32,7 +32,7 @@ def test_the_version_is_printed() -> None:
 
 MISTAKES = [
     (["sites", "resnet9"], "no backbone 'resnet9'; did you mean 'resnet8'? there are: resnet8, "),
-    (["modules", "--backbone", "vgg"], "no backbone 'vgg'; there are: "),
+    (["modules", "--backbone", "vgg"], "no backbone 'vgg'; did you mean 'vgg"),
     (["front", "nothing"], "there is no database 'foveate.db'; `foveate search` makes one"),
     (["studies", "--storage", "mongo://x"], "storage must be a database URL of sqlite or "),
     (["search", "none.yaml"], "cannot read the spec 'none.yaml': No such file or directory"),

@@ -14,6 +14,7 @@ from ray import tune
 from safetensors.torch import save_file
 
 from .. import attention
+from ..spaces.networks import add_backbones
 from ..spaces.placement import Placement
 from ..spaces.plugging import build
 from .data import Data, Images, load
@@ -74,6 +75,8 @@ class CandidateTrainer(tune.Trainable):
     def _train(self, config: dict[str, Any], device: torch.device) -> Iterator[Epoch]:
         for plugin in config["plugins"]:  # as text: this machine may not have the file
             attention.plug_in(**plugin)
+        for file in config["backbones"]:
+            add_backbones(file["path"], file["source"])
         images = _images(Data.of(config["data"]), str(device))
         recipe = Recipe.of(config["recipe"])
         torch.manual_seed(recipe.seed)

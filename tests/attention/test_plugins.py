@@ -17,7 +17,8 @@ from foveate import attention
 from foveate.attention import plug_in, read_plugin
 from foveate.attention._plugins import EXPORTED, meanings
 from foveate.errors import BadValue
-from foveate.spaces import cifar, plugging
+from foveate.search import export
+from foveate.spaces import cifar, plugging, preact
 
 EXAMPLE = Path(foveate.__file__).parent / "examples" / "plugin.py"
 MINE = """
@@ -252,14 +253,16 @@ def test_what_runs_as_a_program_may_use_what_it_likes() -> None:
 def test_the_names_of_an_exported_model_are_known() -> None:
     text = resources.files("foveate.search").joinpath("model.py.template").read_text("utf-8")
     given = {"title": "", "drawing": "", "imports": "", "classes": "[]", "size": 8, "mean": (1,)}
-    given |= {"std": (1,), "modules": "", "backbone": "None", "placing": ""}
-    defined = meanings(Template(text).substitute(given)) | meanings(inspect.getsource(cifar))
-    for function in (plugging.attach, plugging._gated):
+    given |= {"std": (1,), "modules": "", "needs": "", "building": "    model = None"}
+    defined = meanings(Template(text).substitute(given))
+    for file in (cifar, preact):
+        defined |= meanings(inspect.getsource(file))
+    for function in (plugging.attach, plugging._gated, plugging._resized, export._beside):
         defined |= meanings(inspect.getsource(function))
-    export = (Path(foveate.__file__).parent / "search" / "export.py").read_text("utf-8")
+    source = inspect.getsource(export)
     imported = {name: what for name, what in EXPORTED.items() if what != "defined"}
     assert defined | imported == EXPORTED
-    assert all(name in export for name in imported)
+    assert all(name in source for name in imported)
 
 
 @pytest.mark.parametrize("name", attention.names())

@@ -94,7 +94,10 @@ def test_the_last_change_counts_and_goes_over_the_file(written: Any) -> None:
         ("recipe.epochs=many", "recipe.epochs: should be a valid integer, unable to parse string"),
         ("recipe.augment=flip", "recipe.augment may be 'auto', 'none', 'shift' or 'shift+flip'"),
         ("recipe.epohcs=3", "no setting 'recipe.epohcs'; did you mean 'recipe.epochs'? there are"),
-        ("recpie.epochs=3", "no setting 'recpie'; did you mean 'recipe'? there are: data, folder"),
+        (
+            "recpie.epochs=3",
+            "no setting 'recpie'; did you mean 'recipe'? there are: backbone_files, data, f",
+        ),
         ("space.backbone=resnet9", "no backbone 'resnet9'; did you mean 'resnet"),
         ("space.modules=[ecaa]", "no attention module 'ecaa'; did you mean 'eca'?"),
         ("space.modules=[]", "space.modules names no module, so there is nothing to search"),

@@ -30,9 +30,11 @@ def config(tmp_path: Path) -> dict[str, Any]:
     return {
         "number": 7,
         "plugins": [],
+        "backbones": [],
         "placement": PLACEMENT.spelling,
         "recorded": 0,
         "identity_init": True,
+        "weights": None,
         "data": Data(name="digits").to_dict(),
         "recipe": Recipe(epochs=EPOCHS, batch=128).to_dict(),
         "folder": str(tmp_path / "runs" / "7"),
