@@ -19,7 +19,7 @@ from . import own
 from . import weights as stored_weights
 from .cifar import CifarResNet
 from .preact import PreactResNet, WideResNet
-from .reshaping import on_meta, scale_width, small_stem
+from .reshaping import first_line, on_meta, scale_width, small_stem
 from .site import Site, Survey, stem_of, survey
 
 __all__ = [
@@ -208,9 +208,9 @@ def surveyed(name: str, image_size: int) -> Survey:
             with torch.no_grad():
                 model(torch.empty(1, 3, image_size, image_size))
         except Exception as error:  # of the network's own code, whatever it may raise
-            raise BadValue(
-                f"{name} cannot take images of {image_size} x {image_size} pixels: {_line(error)}"
-            ) from None
+            size = f"{image_size} x {image_size} pixels"
+            reason = first_line(error)
+            raise BadValue(f"{name} cannot take images of {size}: {reason}") from None
     return survey(model, image_size)
 
 
@@ -393,7 +393,7 @@ def _size(model: nn.Module, chosen: Description) -> int:
             with torch.no_grad():
                 twin(torch.empty(1, 3, size, size, device="meta"))
         except Exception as error:  # of the network's own code, whatever it may raise
-            failure = failure or _line(error)
+            failure = failure or first_line(error)
         else:
             return size
     raise BadValue(f"{chosen.base} takes no images that its stem could be seen with: {failure}")
@@ -452,8 +452,6 @@ def _pretrained(base: str, weights: str) -> nn.Module:
     try:
         return build()
     except (OSError, RuntimeError) as error:
-        raise BadValue(f"cannot get the weights {weights!r} of {base}: {_line(error)}") from None
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+        raise BadValue(
+            f"cannot get the weights {weights!r} of {base}: {first_line(error)}"
+        ) from None

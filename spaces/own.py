@@ -17,7 +17,7 @@ from torch import nn
 
 from ..attention._plugins import load_text, read_text
 from ..errors import BadValue, listed, unknown
-from .reshaping import on_meta
+from .reshaping import first_line, on_meta
 
 __all__ = ["SIZES", "Text", "add_text", "argument_of", "factory", "read_file", "text_of"]
 
@@ -130,8 +130,8 @@ def _module(name: str, home: str) -> ModuleType:
 
 
 def _said(error: BaseException) -> str:
-    what = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {what}".removesuffix(": ")
+    what, kind = first_line(error), type(error).__name__
+    return kind if what == kind else f"{kind}: {what}"
 
 
 def _how(name: str, make: Callable[..., Any]) -> str:

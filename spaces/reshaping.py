@@ -67,7 +67,7 @@ def scale_width(model: nn.Module, width: float, *, image_size: int = 224) -> nn.
         try:
             after = twin(image).shape
         except Exception as error:  # of the network's own code, whatever it may raise
-            raise ValueError(_first_line(error)) from None
+            raise ValueError(first_line(error)) from None
     if after != before:
         raise ValueError(f"its output becomes {tuple(after)} instead of {tuple(before)}")
     return _scale(model, width, ends)
@@ -83,8 +83,11 @@ def on_meta(model: nn.Module) -> nn.Module:
     return deepcopy(model, memo)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def first_line(error: BaseException) -> str:
+    """What ``error`` says, in one line; the next, too, where a colon announces it."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    announced = len(lines) > 1 and lines[0].endswith(":")
+    return " ".join(lines[: 1 + announced]) or type(error).__name__
 
 
 # ------------------------------------------------------------------------------------------ stem
@@ -196,6 +199,7 @@ _SUMS_OF_CHANNELS = {
 
 def _scale(model: nn.Module, width: float, ends: _Ends) -> nn.Module:
     done: dict[int, Tensor] = {}  # what several modules share stays shared
+    kept = ends.untouched | ends.last
 
     def scaled(count: int) -> int:
         return count if count == 1 else max(1, round(count * width))
@@ -204,14 +208,12 @@ def _scale(model: nn.Module, width: float, ends: _Ends) -> nn.Module:
         prefix = f"{path}." if path else ""
         own = {f"{prefix}{name}" for name in (*module._parameters, *module._buffers)}
         handled: set[str] = set()
-        if own & ends.untouched:
-            continue
         if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
             weight = f"{prefix}weight"
             _scale_sum(module, path, scaled, weight in ends.first, weight in ends.last, done)
             handled = {"weight", "bias"}
-        elif own & ends.last:
-            continue
+        elif not own.isdisjoint(kept):
+            pass
         elif isinstance(module, nn.modules.batchnorm._NormBase):
             module.num_features = scaled(module.num_features)
         elif isinstance(module, nn.GroupNorm):
@@ -226,7 +228,7 @@ def _scale(model: nn.Module, width: float, ends: _Ends) -> nn.Module:
         elif isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(module.normalized_shape) == 1:
             module.normalized_shape = (scaled(module.normalized_shape[0]),)
         for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
-            if tensor is None or name in handled:
+            if tensor is None or name in handled or f"{prefix}{name}" in kept:
                 continue
             long = [axis for axis, length in enumerate(tensor.shape) if length > 1]
             if len(long) == 1:

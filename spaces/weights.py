@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import BadValue
+from .reshaping import first_line
 
 __all__ = ["head_of", "is_file", "load", "read"]
 
@@ -42,7 +43,7 @@ def read(path: str) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise BadValue(f"there is no file of weights {path!r}") from None
     except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError, SafetensorError) as error:
-        raise BadValue(f"cannot read the weights {path!r}: {_line(error)}") from None
+        raise BadValue(f"cannot read the weights {path!r}: {first_line(error)}") from None
     while wrapper := next((key for key in _WRAPPERS if _holds(content, key)), None):
         content = content[wrapper]
     if not isinstance(content, Mapping) or not content:
@@ -154,7 +155,3 @@ def _refuse(source: str, what: str, names: list[str], shown: int = 3) -> None:
             f"the weights {source} do not fit: {what} {'is' if len(names) == 1 else 'are'} "
             f"{', '.join(names[:shown])}{more}"
         )
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
