@@ -73,6 +73,11 @@ class Placement:
     modules: tuple[Module, ...] = ()  # sorted by site, then in the order of application
     image_size: int | None = None  # pixels a side to which images are resized; None: as they come
 
+    def __post_init__(self) -> None:
+        size = self.image_size
+        if size is not None and (type(size) is not int or size < 1):
+            raise ValueError(f"image_size is a whole number of pixels, got {size!r}")
+
     @classmethod
     def of(cls, backbone: str, modules: Iterable[Module], image_size: int | None = None) -> Self:
         """The placement of ``modules``, given in any order of sites."""

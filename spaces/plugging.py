@@ -50,14 +50,17 @@ def plug(
     stands there) and is applied to that module's output. What replaces a convolution takes its
     place, and keeps its ``weight`` if it goes on using it. What replaces an attention of the
     backbone's own is a child of an ``nn.Identity`` in its place. So the backbone's parameters keep
-    their names, and its checkpoints load before this and after it (then with ``strict=False``).
+    their names, and its checkpoints load before this and after it (then with ``strict=False``). What is
+    new has the device, the type of numbers and the mode of ``model``.
 
     Raises
         UnknownName, BadValue  as ``complete``
+        BadValue               where a module already stands that replaced a convolution
     """
     placement = complete(placement, image_size)
     there = surveyed(placement.backbone, placement.image_size or image_size)
-    for module in placement.modules:
+    # first what replaces: a gate behind a container is the child of one of the modules in it
+    for module in sorted(placement.modules, key=lambda module: not _replaces(module.name)):
         site = there.at(module.site)
         assert site is not None  # it is complete
         here = model.get_submodule(module.site)
@@ -69,12 +72,13 @@ def plug(
         if entry.kind == "gate":
             channels, *size = site.shape
             gate = entry.build(channels, (size[0], size[1]), identity_init=identity_init, **chosen)
-            attach(here, gate)
+            attach(here, _as_in(model, gate))
         else:
-            assert isinstance(here, nn.Conv2d)
+            if type(here) is not nn.Conv2d:
+                raise BadValue(f"{module.name} takes a convolution, and {module.site!r} is {here}")
             size = [*site.input_shape[1:]]
             wrapped = entry.wrap(here, (size[0], size[1]), identity_init=identity_init, **chosen)
-            _replace(model, module.site, wrapped)
+            _replace(model, module.site, _as_in(model, wrapped))
     return model
 
 
@@ -90,14 +94,23 @@ def unplug(model: nn.Module) -> nn.Module:
                 home, _, name = hook.args[0].rpartition(".")
                 delattr(module.get_submodule(home), name)
                 del module._forward_hooks[number]
+        for number, hook in [*module._forward_pre_hooks.items()]:
+            if isinstance(hook, partial) and hook.func is _resized:
+                del module._forward_pre_hooks[number]
         if hasattr(module, _REPLACED):
             (before,) = getattr(module, _REPLACED)
-            device = next((p.device for p in model.parameters()), torch.device("cpu"))
-            model.set_submodule(path, before.to(device).train(module.training))
-    for number, hook in [*model._forward_pre_hooks.items()]:
-        if isinstance(hook, partial) and hook.func is _resized:
-            del model._forward_pre_hooks[number]
+            for name in before._parameters:  # loading or moving may have made new ones
+                if module._parameters.get(name) is not None:
+                    before._parameters[name] = module._parameters[name]
+            model.set_submodule(path, _as_in(model, before).train(module.training))
     return model
+
+
+def _as_in(model: nn.Module, module: nn.Module) -> nn.Module:
+    """``module`` with the device, the type of numbers and the mode of ``model``."""
+    if (like := next(model.parameters(), None)) is not None:
+        module.to(like.device, like.dtype)
+    return module.train(model.training)
 
 
 _REPLACED = "foveate_replaced"  # (module,): a tuple, so that it is no child
@@ -129,8 +142,8 @@ def _gated(path: str, host: nn.Module, args: tuple[Any, ...], out: Tensor) -> Te
 
 def _resized(size: int, model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
     images, *rest = args
-    if images.shape[-2:] == (size, size):
-        return None
+    if not torch.compiler.is_exporting() and images.shape[-2:] == (size, size):
+        return None  # an exported network has no such branch: it takes images of any size
     return (interpolate(images, (size, size), mode="bilinear", antialias=True), *rest)
 
 

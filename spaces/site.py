@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..errors import BadValue
+
 __all__ = ["KINDS", "Conv", "Site", "Survey", "find_sites", "stem_of", "survey"]
 
 KINDS = ("stem", "conv", "branch", "block", "stage", "existing", "named")
@@ -137,6 +139,9 @@ def survey(model: nn.Module, image_size: int) -> Survey:
     named     any other module that returns a map: only for those who name it
 
     Modules that run more than once in a pass are no sites.
+
+    Raises
+        BadValue  for images that ``model`` does not take
     """
     watched = _watch(model, image_size)
     blocks = _blocks(model, watched)
@@ -161,7 +166,7 @@ def survey(model: nn.Module, image_size: int) -> Survey:
                 if isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1):
                     add(path, "conv", stage, block)
                 if path in watched.attention:
-                    found.setdefault(path, _Draft(stage, block)).kinds.append("existing")
+                    add(path, "existing", stage, block)
             branches = [b for b in watched.branches(block) if b in watched.shapes]
             for branch in branches or [block]:
                 add(branch, "branch", stage, block)
@@ -228,6 +233,7 @@ class _Watched:
     joins: list[_Join] = field(default_factory=list)
     first: dict[str, str] = field(default_factory=dict)  # of a plain block, its convolution
     attention: list[str] = field(default_factory=list)  # modules that multiply their own input
+    convs: frozenset[str] = frozenset()  # plain convolutions
 
     @property
     def once(self) -> list[str]:
@@ -239,12 +245,16 @@ class _Watched:
         return next((p for p in self.makers.get(place, ()) if p and self.calls[p] == 1), None)
 
     def canonical(self, path: str, prefer: str = "") -> str:
-        """Of the modules that return the same map as ``path``, the one that stands for them."""
-        if path in self.attention:
-            return path
+        """Of the modules that return the same map as ``path``, the one that stands for them.
+
+        That is an attention or a convolution, which could be replaced, before ``prefer``.
+        """
         makers = [p for p in self.makers.get(self.outputs[path], ()) if p and self.calls[p] == 1]
         if path not in makers:
             return path
+        for maker in makers:
+            if maker in self.attention or maker in self.convs:
+                return maker
         return prefer if prefer in makers else makers[0]
 
     def aliases(self, path: str) -> list[str]:
@@ -355,7 +365,11 @@ def _watch(model: nn.Module, image_size: int) -> _Watched:
     image = torch.empty(1, 3, image_size, image_size, device="meta")
     seen.depth[place(image)] = 0
     with _hooks(model, enter, leave), Operations(), torch.no_grad():
-        model.eval()(image)
+        try:
+            model.eval()(image)
+        except RuntimeError as error:
+            reason, name = str(error).partition("\n")[0], type(model).__name__
+            raise BadValue(f"{name} takes no images of {image_size} pixels: {reason}") from error
     _settle(model, seen)
     return seen
 
@@ -369,6 +383,7 @@ _LEARNED = {aten.convolution, aten.addmm, aten.mm, aten.bmm, aten.baddbmm}
 def _settle(model: nn.Module, seen: _Watched) -> None:
     """Keep of the attention what learns and runs once, whole; and no join inside of it."""
     modules = dict(model.named_modules())
+    seen.convs = frozenset(p for p, module in modules.items() if type(module) is nn.Conv2d)
 
     def learns(path: str) -> frozenset[int]:
         return frozenset(id(p) for p in modules[path].parameters())
