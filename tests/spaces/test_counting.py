@@ -492,4 +492,4 @@ def test_each_module_where_the_memory_is_largest(name: str) -> None:
             whole = build(Placement.of("resnet18", [module]), 10, image_size=64)
         assert said == count(whole, 1, 3, 64, 64).peak_bytes
         raised += said > (traced.cost.peak_bytes or 0)
-    assert raised or name not in ("non_local", "mhsa")  # so the formula is not about the bare one
+    assert raised or name not in ("nonlocal", "mhsa")  # so the formula is not about the bare one
