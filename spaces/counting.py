@@ -331,16 +331,26 @@ _OTHER: dict[Any, Rule] = {
     aten.cumprod: _each(1),
     aten.sort: _sort,
     aten.topk: _topk,
-    # activations that torch does not call pointwise
+    # activations
     aten._softmax: _each(3),  # exponential, sum, division
     aten._safe_softmax: _each(3),
     aten._log_softmax: _each(3),
-    aten.hardswish: _each(1),
-    aten.hardswish_: _each(1),
     aten.glu: _each(2),  # sigmoid, multiplication
     aten._prelu_kernel: _each(1),
     aten.rrelu_with_noise: _each(1),
     aten.log_sigmoid_forward: _each(1),
+    # pointwise, which not every version of torch calls them
+    aten.hardswish: _each(1),
+    aten.hardswish_: _each(1),
+    aten.hardsigmoid_: _each(1),
+    aten.hardtanh_: _each(1),
+    aten.leaky_relu: _each(1),
+    aten.leaky_relu_: _each(1),
+    aten.elu_: _each(1),
+    aten.celu_: _each(1),
+    aten.gelu_: _each(1),
+    aten.mish_: _each(1),
+    aten.threshold_: _each(1),
     # resizing: a multiply-add for each neighbour, whose weights all channels share
     aten.upsample_linear1d: _each(2),
     aten.upsample_bilinear2d: _each(4),

@@ -8,7 +8,7 @@ from rich.table import Table
 from .. import attention
 from .counting import Cost
 from .latency import Latency
-from .placement import Module
+from .placement import REMOVE, Module
 from .plugging import may_stand
 from .site import Site, Survey
 
@@ -34,6 +34,8 @@ def sites_table(there: Survey, modules: Sequence[str]) -> Table:
             for name in able
             if attention.entry(name).stands_at(site.kinds, site.stage, there.stages)
         ]
+        if "existing" in site.kinds:
+            usual = [REMOVE, "or a gate in its place"]
         table.add_row(
             _indented(site),
             " ".join(site.kinds),
@@ -93,7 +95,8 @@ def latency_table(rows: Mapping[str, Sequence[Latency]]) -> Table:
                 name,
                 str(one.batch),
                 f"{1000 * one.median_seconds:.4g}",
-                f"{1000 * one.lower_seconds:.4g} to {1000 * one.upper_seconds:.4g}",
+                f"{1000 * one.lower_quartile_seconds:.4g} to "
+                f"{1000 * one.upper_quartile_seconds:.4g}",
                 f"{one.median_seconds / base.median_seconds:.3f}",
             )
     return table

@@ -13,7 +13,7 @@ import foveate as foveate_package
 from foveate.cli import app
 
 EXAMPLE = str(Path(foveate_package.__file__).parent / "examples" / "plugin.py")
-COMMANDS = ("search", "studies", "front", "export", "dashboard", "modules", "sites")
+COMMANDS = ("search", "studies", "front", "export", "dashboard", "modules", "sites", "cost")
 
 
 def foveate(*words: str) -> Result:
@@ -52,6 +52,20 @@ MISTAKES = [
     (["search", "--storage", "sqlite:////no/such/x.db"], "the folder of the database '/no/such/"),
     (["search", "--plugin", "no.py"], "cannot read the plugin 'no.py': No such file or directory"),
     (["modules", "--plugin", "no.py"], "cannot read the plugin 'no.py': No such file or directory"),
+    (
+        ["cost", "resnet50", "--place", "layer3.0.bn=eca"],
+        "no site of resnet50 called 'layer3.0.bn'; d",
+    ),
+    (["cost", "resnet50", "--place", "layer3.*=ecaa"], "no attention module 'ecaa'; did you mean"),
+    (
+        ["cost", "resnet50", "--place", "layer3.*"],
+        "a placement is written layer3.*=eca or layer3.*",
+    ),
+    (
+        ["cost", "inception_v3", "--image-size", "32"],
+        "inception_v3 cannot take images of 32 x 32 p",
+    ),
+    (["sites", "nets.py:small"], "cannot read the file of backbones 'nets.py': No such file or di"),
     (["sites", "resnet18", "--plugin", "no.py"], "cannot read the plugin 'no.py': No such file or"),
     (["search", "--study", "a/b"], "a study's name has 1 to 100 letters, digits, spaces and "),
 ]
@@ -86,9 +100,24 @@ def test_the_modules_are_listed_with_what_they_add() -> None:
 
 def test_the_sites_are_listed_with_what_may_stand_there() -> None:
     shown = foveate("sites", "resnet18", "--image-size", "64").output
-    assert re.search(r"stem +stem +maxpool +64 x 16 x 16 +steam", shown)
-    assert re.search(r"1 +branch +layer1\.0\.bn2 +64 x 16 x 16 +cbam ceca coord cram ", shown)
-    assert re.search(r"4 +conv +layer4\.1\.conv2 +512 x 2 x 2 +aw", shown)
+    assert re.search(r"^stem *\n +maxpool +stem +64 x 16 x 16 +steam +22 *$", shown, re.MULTILINE)
+    tree = r"^stage 1 *\n +layer1\.0 *\n +conv1 +conv +64 x 16 x 16 +aw .*\n +conv2 .*\n +bn2 +branch +64"
+    assert re.search(rf"{tree} x 16 x 16 +cbam ceca coord cram ", shown, re.MULTILINE)
+    assert re.search(r"conv2 +conv +512 x 2 x 2 +aw sk mhsa|aw mhsa sk", shown)
+    assert "resnet18 at 64 pixels: 11,689,512 parameters, 0.149" in shown
+    shown = foveate("sites", "mobilenet_v3_small", "--image-size", "64").output
+    assert re.search(r"block\.1 +existing +16 x 16 x 16 +remove or a gate in its place +22", shown)
+
+
+def test_a_placement_by_hand_is_priced() -> None:
+    places = ["--place", "layer3.*=eca", "--place", "layer4.*.conv2=aw(reduction=8)"]
+    shown = foveate("cost", "resnet50", *places).output
+    assert "1000 classes: · | · · · | · · · · | eca eca eca eca eca eca | aw aw aw\n" in shown
+    assert re.search(r"bare +25,557,032 +4\.12744 +4\.08918 +10\.53 MiB", shown)
+    assert re.search(r"added +\+200,094 +\+0\.005801 ", shown)
+    assert re.search(r"layer4\.0\.conv2 +aw\(reduction=8, share=in\) +\+66,688 ", shown)
+    shown = foveate("cost", "resnet8@width=2", "--image-size", "32", "--latency").output
+    assert re.search(r"with attention +64 +[\d.]+ +[\d.]+ to [\d.]+ +[\d.]+", shown)
 
 
 @pytest.mark.usefixtures("forget_plugins")
@@ -97,7 +126,7 @@ def test_a_plugins_module_is_listed_among_the_others() -> None:
     assert re.search(r"spread +.*branch +16 +\+30,208 ", shown) and re.search(r"\nse +", shown)
     assert "weights channel/shared (channel)" in shown
     shown = foveate("sites", "resnet18", "--plugin", EXAMPLE).output
-    assert re.search(r"1 +branch +layer1\.0\.bn2 +64 x 56 x 56 .* spread", shown)
+    assert re.search(r"bn2 +branch +64 x 56 x 56 .* spread", shown)
 
 
 def test_studies_and_fronts_are_printed(finished: Path) -> None:

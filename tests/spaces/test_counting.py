@@ -242,9 +242,17 @@ OPERATORS: dict[str, tuple[Callable[[Tensor], Any], tuple[int, ...], int, int]] 
     "lp pool": (nn.LPPool2d(2, 2), MAP, 0, 144 + 10 * 36),
     "sigmoid": (torch.sigmoid, MAP, 0, 144),
     "hardsigmoid": (F.hardsigmoid, MAP, 0, 144),
-    "hardswish": (F.hardswish, MAP, 0, 144),
-    "hardswish in place": (lambda x: F.hardswish(x, inplace=True), MAP, 0, 144),
-    "swish": (F.silu, MAP, 0, 144),
+    "hardsigmoid in place": (lambda x: F.hardsigmoid(x, inplace=True), MAP, 0, 144),
+    **{
+        f"{function.__name__}{' in place' * in_place}": (
+            lambda x, f=function, in_place=in_place: f(x, inplace=in_place),
+            MAP,
+            0,
+            144,
+        )
+        for function in (F.relu6, F.leaky_relu, F.elu, F.celu, F.silu, F.mish, F.hardswish)
+        for in_place in (False, True)
+    },
     "gelu": (F.gelu, MAP, 0, 144),
     "prelu": (nn.PReLU(device="meta"), MAP, 0, 144),
     "softmax": (lambda x: x.softmax(1), ROWS, 0, 3 * 16),
