@@ -70,17 +70,17 @@ if __name__ == "__main__":
     import foveate
     print(foveate)
 '''.replace("torch_full(channels, ", "nn.init.constant_(nn.Linear(1, channels).bias.data, ")
-SORTS = """
+INVERTS = """
 from torch import nn
 from foveate.attention import register
 
-@register("sorts", attends="order")
-class Sorts(nn.Module):
+@register("inverts", attends="positions")
+class Inverts(nn.Module):
     def __init__(self, channels, *, identity_init=False):
         super().__init__()
 
     def forward(self, x):
-        return x.sort().values
+        return x @ (x.mT @ x).inverse()
 """
 Forget = Callable[[], None]
 pytestmark = pytest.mark.usefixtures("forget_plugins")
@@ -165,9 +165,9 @@ def test_a_search_takes_no_module_of_a_plugin_that_it_does_not_name(dim: str) ->
 
 
 def test_a_module_that_cannot_be_priced_is_told_before_anything_starts() -> None:
-    plugin = {"path": "sorts.py", "source": SORTS}
+    plugin = {"path": "inverts.py", "source": INVERTS}
     spec = SearchSpec.of({"plugins": [plugin], "data": {"name": "digits"}})
-    with pytest.raises(BadValue, match=r"^sorts cannot be priced: no rule counts the operations "):
+    with pytest.raises(BadValue, match=r"^inverts cannot be priced: no rule counts the operations "):
         spec.prepare()
 
 
