@@ -335,7 +335,7 @@ def cost(
     from .spaces import Placement, build, draw, place
     from .spaces import cost as price
     from .spaces.costs import breakdown
-    from .spaces.latency import latency
+    from .spaces.latency import latencies
     from .spaces.networks import surveyed
     from .spaces.tables import costs_table, latency_table, units_table
 
@@ -356,10 +356,11 @@ def cost(
         console.print()
         console.print(units_table(breakdown(placement, image_size)))
     if measured:
-        rows = {
-            title: latency(build(one, classes, image_size=image_size), image_size, device=device)
+        built = {
+            title: build(one, classes, image_size=image_size)
             for title, one in {"bare": Placement(name), "with attention": placement}.items()
         }
+        rows = latencies(built, image_size, device=device)
         console.print()
         console.print(latency_table(rows))
         about = rows["bare"][0]

@@ -1,10 +1,11 @@
 """Every attention module in every torchvision CNN: found, built, run, trained, exported.
 
 For each network: its sites are found by inspection; every attention module is put at a random
-site that allows it, of any kind; with ``identity_init`` the logits have to be those of the bare
-network, to 1e-4 (of the largest logit, where an untrained network has some above 1); the authors' start has to give finite logits and gradients; ``torch.export`` has to take
-it and give the same logits. Attention that the network already has is swapped and removed in a
-second placement. 
+site that allows it, of any kind. With ``identity_init`` the logits have to be those of the bare
+network, to 1e-4 (of the largest logit, where an untrained network has some above 1). The authors'
+start has to give finite logits and gradients; ``torch.export`` has to take it and give the same
+logits. Attention that the network already has is swapped or removed in a second placement.
+
     python benchmarks/backbones.py [--quick] [--json]     (--quick: one network of each family)
 """
 

@@ -1,18 +1,19 @@
 """How long a forward pass takes, measured: warm, the median of several, on a named device."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import BadValue
 
-__all__ = ["Latency", "latency"]
+__all__ = ["Latency", "latencies", "latency"]
 
 FEWEST = 5  # runs, however long one takes
 MOST = 1000  # runs, however short one is
@@ -38,8 +39,13 @@ class Latency:
         return self.batch / self.median_seconds
 
 
-def latency(
-    model: nn.Module,
+def latency(model: nn.Module, image_size: int, **options: Any) -> tuple[Latency, ...]:
+    """The latency of ``model`` on square images, for batches of 1 and 64; see ``latencies``."""
+    return latencies({"": model}, image_size, **options)[""]
+
+
+def latencies(
+    models: Mapping[str, nn.Module],
     image_size: int,
     *,
     batches: Sequence[int] = (1, 64),
@@ -47,13 +53,13 @@ def latency(
     seconds: float = 2.0,
     repeats: int | None = None,
     channels_last: bool = False,
-) -> tuple[Latency, ...]:
-    """The latency of ``model`` on square images, for each of ``batches``.
+) -> dict[str, tuple[Latency, ...]]:
+    """The latency of each of ``models`` on square images, for each of ``batches``.
 
-    ``model`` is moved to ``device``, by default CUDA's current one or else the CPU, and stays
-    there, in evaluation mode; the images have the type of its parameters. After runs that are not
-    timed come ``repeats`` that are, by default as many as fit into ``seconds`` for each batch, and
-    5 at least. Weights and images may be anything but on the meta device.
+    They are moved to ``device``, by default CUDA's current one or else the CPU, and stay there, in
+    evaluation mode; the images have the type of their parameters. The networks take turns, so that
+    they share what disturbs them. After runs that are not timed come ``repeats`` that are, by
+    default as many as fit into ``seconds`` for each network and batch, and 5 at least.
 
     Raises
         BadValue  for a device that there is not, a network on the meta device, a batch below 1, or
@@ -63,33 +69,46 @@ def latency(
         raise BadValue(f"a batch has 1 image or more, got {tuple(batches)}")
     if repeats is not None and repeats < 1:
         raise BadValue(f"a latency takes 1 run or more, got {repeats}")
-    tensors = [*model.parameters(), *model.buffers()]
-    if any(tensor.is_meta for tensor in tensors):
-        raise BadValue("a network on the meta device computes nothing that could be timed")
+    for model in models.values():
+        if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+            raise BadValue("a network on the meta device computes nothing that could be timed")
     there = _device(device)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    model = model.to(there).to(memory_format=layout).eval()
-    dtype = next((t.dtype for t in tensors if t.is_floating_point()), torch.float32)
-
-    def timed(batch: int) -> Latency:
-        shape = (batch, 3, image_size, image_size)
-        x = torch.randn(shape, device=there).to(dtype, memory_format=layout)
-        times = _times(_timer(model, x), seconds, repeats)
-        lower, _, upper = quantiles(times, n=4, method="inclusive") if len(times) > 1 else times * 3
-        return Latency(
-            batch,
-            median(times),
-            lower,
-            upper,
-            len(times),
-            device_name(there),
-            torch.get_num_threads(),
-            str(dtype).removeprefix("torch."),
-            channels_last,
-        )
-
+    for model in models.values():
+        model.to(there).to(memory_format=layout).eval()
+    found: dict[str, list[Latency]] = {name: [] for name in models}
     with torch.inference_mode():
-        return tuple(timed(batch) for batch in batches)
+        for batch in batches:
+            runs = {}
+            for name, model in models.items():
+                x = torch.randn(batch, 3, image_size, image_size, device=there)
+                runs[name] = _timer(model, x.to(_dtype(model), memory_format=layout))
+            for name, times in _times(runs, seconds, repeats).items():
+                found[name].append(
+                    Latency(
+                        batch,
+                        median(times),
+                        *_quartiles(times),
+                        len(times),
+                        device_name(there),
+                        torch.get_num_threads(),
+                        str(_dtype(models[name])).removeprefix("torch."),
+                        channels_last,
+                    )
+                )
+    return {name: tuple(measured) for name, measured in found.items()}
+
+
+def _dtype(model: nn.Module) -> torch.dtype:
+    tensors = (*model.parameters(), *model.buffers())
+    return next((t.dtype for t in tensors if t.is_floating_point()), torch.float32)
+
+
+def _quartiles(times: Sequence[float]) -> tuple[float, float]:
+    if len(times) < 2:
+        return times[0], times[0]
+    lower, _, upper = quantiles(times, n=4, method="inclusive")
+    return lower, upper
 
 
 def device_name(device: torch.device) -> str:
@@ -137,11 +156,18 @@ def _timer(model: nn.Module, x: Tensor) -> Callable[[], float]:
     return by_events if x.device.type == "cuda" else by_clock
 
 
-def _times(run: Callable[[], float], seconds: float, repeats: int | None) -> list[float]:
+def _times(
+    runs: Mapping[str, Callable[[], float]], seconds: float, repeats: int | None
+) -> dict[str, list[float]]:
     """Seconds of each timed run. The first, which allocate and choose kernels, are not timed."""
-    warm = run()
-    if warm < seconds / 4:
-        warm = min(run(), run())
+    warm = 0.0
+    for run in runs.values():
+        first = run()
+        warm = max(warm, min(run(), run()) if first < seconds / 4 else first)
     if repeats is None:
         repeats = min(MOST, max(FEWEST, int(seconds / max(warm, 1e-6))))
-    return [run() for _ in range(repeats)]
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            times[name].append(run())
+    return times

@@ -167,7 +167,9 @@ def test_a_search_takes_no_module_of_a_plugin_that_it_does_not_name(dim: str) ->
 def test_a_module_that_cannot_be_priced_is_told_before_anything_starts() -> None:
     plugin = {"path": "inverts.py", "source": INVERTS}
     spec = SearchSpec.of({"plugins": [plugin], "data": {"name": "digits"}})
-    with pytest.raises(BadValue, match=r"^inverts cannot be priced: no rule counts the operations "):
+    with pytest.raises(
+        BadValue, match=r"^inverts cannot be priced: no rule counts the operations "
+    ):
         spec.prepare()
 
 

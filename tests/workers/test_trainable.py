@@ -203,7 +203,10 @@ def test_a_trial_that_is_over_has_no_more_epochs(actor: Actor) -> None:
 @pytest.mark.parametrize(
     ("change", "beginning"),
     [
-        ({"placement": Placement.of("resnet8", [Module("no", "se")]).spelling}, "UnknownName: no site of resnet8 called 'no'"),
+        (
+            {"placement": Placement.of("resnet8", [Module("no", "se")]).spelling},
+            "UnknownName: no site of resnet8 called 'no'",
+        ),
         ({"data": {"name": "imagefolder:/no/where"}}, "BadValue: imagefolder: there is no folder"),
         (
             {"recipe": {"epochs": 2, "peak_lr": 1e30}},
