@@ -50,8 +50,8 @@ def plug(
     stands there) and is applied to that module's output. What replaces a convolution takes its
     place, and keeps its ``weight`` if it goes on using it. What replaces an attention of the
     backbone's own is a child of an ``nn.Identity`` in its place. So the backbone's parameters keep
-    their names, and its checkpoints load before this and after it (then with ``strict=False``). What is
-    new has the device, the type of numbers and the mode of ``model``.
+    their names, and its checkpoints load before this and after it (then with ``strict=False``).
+    What is new has the device, the type of numbers and the mode of ``model``.
 
     Raises
         UnknownName, BadValue  as ``complete``
