@@ -107,13 +107,17 @@ class Space:
 
     def site_dicts(self) -> list[dict[str, Any]]:
         """The sites as plain data; of several backbones, each says of which it is."""
-        bases = dict.fromkeys(part.base.backbone for part in self._parts.values())
-        if [*bases] == [self.settings.backbone]:
-            return [site.to_dict() for site in self.sites]
+        named: dict[str, dict[Site, None]] = {}  # of each backbone, the sites that settings name
+        for part in self._parts.values():
+            there = {path for slot in part.slots.values() for path in _paths(slot)}
+            found = named.setdefault(part.base.backbone, {})
+            others = self._survey(part.base.backbone).others
+            found |= dict.fromkeys(site for site in others if site.path in there)
+        several = [*named] != [self.settings.backbone]
         return [
-            site.to_dict() | {"backbone": name}
-            for name in bases
-            for site in self._survey(name).sites
+            site.to_dict() | ({"backbone": name} if several else {})
+            for name, others in named.items()
+            for site in (*self._survey(name).sites, *others)
         ]
 
     def suggest(self, trial: Chooser) -> Placement:
