@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from math import inf
 
 from .. import attention
 from ..errors import BadValue, unknown
@@ -19,8 +20,9 @@ def place(backbone: str, texts: Iterable[str], *, image_size: int = 224) -> Plac
     """The placement that ``texts`` say, each ``SITES=MODULE`` or ``SITES=MODULE(key=value, ...)``.
 
     ``SITES`` is the path of a site or a glob. With a glob the module takes those of the sites
-    where its paper places it; where there are none of these, all at which it can stand. ``remove``
-    takes out an attention of the backbone's own.
+    where its paper places it; where there are none of these, all at which it can stand. Modules
+    that inspection does not propose are taken where it proposes none. ``remove`` takes out an
+    attention of the backbone's own.
 
         > place("resnet50", ["layer3.*=eca", "layer4.*.conv2=aw(reduction=8)"])
 
@@ -50,6 +52,8 @@ def _read(text: str) -> tuple[str, str, dict[str, Value]]:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals or not key:
             raise BadValue(f"a hyper-parameter is written key=value, got {setting!r} in {text!r}")
+        if key in chosen:
+            raise BadValue(f"{key} is given twice in {text!r}")
         chosen[key] = _value(value)
     return found["sites"], found["name"], chosen
 
@@ -61,7 +65,7 @@ def _value(text: str) -> Value:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text  # a word needs no quotes
-    return value if isinstance(value, Value) else text
+    return value if isinstance(value, Value) and value not in (inf, -inf) else text
 
 
 def _meant(pattern: str, module: str, there: Survey, name: str) -> list[Site]:
@@ -69,12 +73,7 @@ def _meant(pattern: str, module: str, there: Survey, name: str) -> list[Site]:
         attention.entry(module)  # a name that there is not is the first thing to say
     if (exact := there.at(pattern)) is not None:
         return [exact]  # ``complete`` says if it cannot stand there
-    matching = [
-        site
-        for some in (there.sites, there.others)
-        for site in some
-        if any(fnmatchcase(path, pattern) for path in (site.path, *site.aliases))
-    ]
+    matching = _matching(pattern, there.sites) or _matching(pattern, there.others)
     if not matching:
         paths = [site.path for site in there.sites]
         raise unknown(f"site of {name} called", pattern, paths, near=[s.path for s in there.others])
@@ -82,8 +81,16 @@ def _meant(pattern: str, module: str, there: Survey, name: str) -> list[Site]:
         able = usual = [site for site in matching if "existing" in site.kinds]
     else:
         entry = attention.entry(module)
-        able = [s for s in matching if s.kinds != ("named",) and may_stand(module, s)]
+        able = [s for s in matching if may_stand(module, s)]
         usual = [s for s in able if entry.stands_at(s.kinds, s.stage, there.stages)]
     if not able:
         raise BadValue(f"{module} can stand at none of the {len(matching)} sites {pattern!r}")
     return usual or able
+
+
+def _matching(pattern: str, some: Iterable[Site]) -> list[Site]:
+    return [
+        site
+        for site in some
+        if any(fnmatchcase(path, pattern) for path in (site.path, *site.aliases))
+    ]

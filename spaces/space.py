@@ -1,6 +1,7 @@
 """Every placement that a study may propose."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -9,7 +10,7 @@ from random import Random
 from typing import Any, Protocol
 
 from .. import attention
-from ..errors import BadValue, unknown
+from ..errors import BadValue, listed, unknown
 from .costs import cost, module_cost
 from .counting import Cost
 from .networks import surveyed, with_options
@@ -72,9 +73,10 @@ class Space:
             for size in self._sizes
         }
         if not any(part.slots for part in self._parts.values()):
-            raise BadValue(
-                f"none of {', '.join(settings.modules)} can stand at {', '.join(settings.sites)}"
-            )
+            where = ", ".join(settings.sites)
+            where += f" of kind {listed(settings.kinds, last='or')}" if settings.kinds else ""
+            where += f" in stage {listed(settings.stages, last='or')}" if settings.stages else ""
+            raise BadValue(f"none of {', '.join(settings.modules)} can stand at {where}")
         # of each backbone, the same at every width and size: a parameter keeps its choices
         self._choices: dict[str, dict[str, list[str]]] = {name: {} for name in self._names}
         for (name, _, _), part in self._parts.items():
@@ -100,19 +102,23 @@ class Space:
     @property
     def slots(self) -> tuple[Slot, ...]:
         """What there is to choose on the backbone that all is compared with."""
-        part = self._parts.get((self.settings.backbone, 1.0, None))
-        part = part or next(iter(self._parts.values()))
-        return tuple(part.slots.values())
+        own = (self.settings.backbone, 1.0, None)
+        key = own if own in self._parts else next(iter(self._parts))
+        return tuple(self._parts[key].slots.values())
 
     def site_dicts(self) -> list[dict[str, Any]]:
         """The sites as plain data; of several backbones, each says of which it is."""
-        bases = dict.fromkeys(part.base.backbone for part in self._parts.values())
-        if [*bases] == [self.settings.backbone]:
-            return [site.to_dict() for site in self.sites]
+        named: dict[str, dict[Site, None]] = {}  # of each backbone, the sites that settings name
+        for part in self._parts.values():
+            there = {path for slot in part.slots.values() for path in _paths(slot)}
+            found = named.setdefault(part.base.backbone, {})
+            others = self._survey(part.base.backbone).others
+            found |= dict.fromkeys(site for site in others if site.path in there)
+        several = [*named] != [self.settings.backbone]
         return [
-            site.to_dict() | {"backbone": name}
-            for name in bases
-            for site in self._survey(name).sites
+            site.to_dict() | ({"backbone": name} if several else {})
+            for name, others in named.items()
+            for site in (*self._survey(name).sites, *others)
         ]
 
     def suggest(self, trial: Chooser) -> Placement:
@@ -155,20 +161,21 @@ class Space:
         known: dict[str, Value] = {"backbone": name, "width": width}
         known["image_size"] = size or self.image_size
         prefix = self._prefix(name)
-        for slot in part.slots.values():
-            for option, there in slot.options.items():
-                found = [m for site in there for m in placement.at(site.path) if m.name == option]
-                if len(found) == len(there):
-                    known[prefix + slot.name] = option
-                    scope = self._scope(slot, option, prefix)
-                    known |= {f"{scope}.{key}": v for key, v in found[0].hyperparameters}
-                    break
-        follower = _Given(known)
-        try:
-            again = self.suggest(follower)
-        except BadValue:
-            return None
-        return follower.chosen if again == placement else None
+        slots = [part.slots[slot] for slot in self._choices[name] if slot in part.slots]
+        for found in _explained(slots, placement):
+            given = dict(known)
+            for slot, module in found.items():
+                given[prefix + slot] = module.name
+                scope = self._scope(part.slots[slot], module.name, prefix)
+                given |= {f"{scope}.{key}": value for key, value in module.hyperparameters}
+            follower = _Given(given, self._slot_parameters)
+            try:
+                again = self.suggest(follower)
+            except BadValue:
+                continue
+            if again == placement:
+                return follower.chosen
+        return None
 
     def sample(self, rng: Random, *, density: float | None = None) -> Placement:
         """A placement drawn at random, each slot taken with a chance of ``density``.
@@ -180,7 +187,7 @@ class Space:
         if self.settings.most is not None:  # else nearly every sample would have as many
             slots = max(len(choices) for choices in self._choices.values())
             share = min(share, rng.randint(0, self.settings.most) / slots)
-        return self.suggest(_Dice(rng, share))
+        return self.suggest(_Dice(rng, share, self._slot_parameters))
 
     def neighbours(self, placement: Placement) -> Iterator[Placement]:
         """Every placement of the space that differs from ``placement`` in one choice.
@@ -194,14 +201,14 @@ class Space:
         chosen = self.parameters(placement)
         if chosen is None:
             raise BadValue(f"not a placement of this space: {placement.spelling}")
-        asked = _Given(chosen)
+        asked = _Given(chosen, self._slot_parameters)
         self.suggest(asked)
         seen = {placement}
         for name, choices in asked.offered.items():
             for value in choices:
                 if name == "backbone" or _same(value, chosen[name]):
                     continue
-                given = _Given(chosen | {name: value})
+                given = _Given(chosen | {name: value}, self._slot_parameters)
                 other = self.suggest(given)
                 if other in seen or not self._as_asked(other, given):
                     continue
@@ -255,7 +262,7 @@ class Space:
             if not 0 <= number < len(choices):
                 raise BadValue(f"{name} is a number from 0 to {len(choices) - 1}, got {number}")
             chosen[name] = choices[number]
-        return self.suggest(_Given(chosen))
+        return self.suggest(_Given(chosen, self._slot_parameters))
 
     def baselines(self) -> dict[str, Placement]:
         """What a front has to be compared with, by origin.
@@ -347,18 +354,27 @@ class Space:
                 yield Slot(site.path, site.stage, dict.fromkeys(able, (site,)))
             return
         found: dict[tuple[Site, ...], Slot] = {}
+        replaced: dict[Site, str] = {}  # by modules of which kind of slot: there is one for all
         for kind in KINDS:
             groups: dict[int, list[Site]] = {}
             for site in wanted:
-                if kind in site.kinds:
+                # an attention of the backbone's own is in one slot, which takes it out or swaps it
+                if kind == ("existing" if "existing" in site.kinds else kind) in site.kinds:
                     stage = site.stage if self.settings.granularity == "stage" else 0
                     groups.setdefault(stage, []).append(site)
             for stage, sites in groups.items():
                 options: dict[str, tuple[Site, ...]] = {}
                 for module in self._offered():
-                    stands = tuple(s for s in sites if self._stands(module, s, there, (kind,)))
-                    if stands:
-                        options[module] = stands
+                    stands = []
+                    for site in sites:
+                        kinds = site.kinds if kind == "existing" else (kind,)
+                        if self._stands(module, site, there, kinds) and (
+                            not _replaces(module) or replaced.setdefault(site, kind) == kind
+                        ):
+                            stands.append(site)
+                    chosen = (module, tuple(stands))
+                    if stands and not any(chosen in s.options.items() for s in found.values()):
+                        options[module] = chosen[1]
                 same = found.get(tuple(sites))  # a stage of one block: its branch may be its end
                 if same is not None:
                     options = {**same.options, **options}
@@ -490,9 +506,63 @@ def _matches(site: Site, pattern: str) -> bool:
 
 def _in_order(modules: list[Module]) -> list[Module]:
     """At each site, what replaces a convolution before what is applied to it."""
-    return sorted(
-        modules, key=lambda m: m.name != REMOVE and attention.entry(m.name).kind == "gate"
-    )
+    return sorted(modules, key=lambda module: not _replaces(module.name))
+
+
+def _replaces(name: str) -> bool:
+    return name == REMOVE or attention.entry(name).kind != "gate"
+
+
+_Left = dict[tuple[str, bool], tuple[Module, ...]]  # (site, whether they replace what is there)
+
+
+def _explained(slots: Sequence[Slot], placement: Placement) -> Iterator[dict[str, Module]]:
+    """Ways in which the slots make up ``placement``: of each that takes part, a module.
+
+    Slots may share sites, as the blocks of a stage and its end do: there the modules stand in the
+    order of the slots.
+    """
+    left: _Left = {}
+    for module in placement.modules:
+        key = (module.site, _replaces(module.name))
+        left[key] = (*left.get(key, ()), module)
+    last = {site.path: slot for slot in slots for sites in slot.options.values() for site in sites}
+    times = Counter(path for slot in slots for path in _paths(slot))
+    sharing = [slot for slot in slots if any(times[path] > 1 for path in _paths(slot))]
+    found: dict[str, Module] = {}
+    for slot in slots:
+        taken = None if slot in sharing else next(_taken(slot, left), None)
+        if taken is not None:  # the only way
+            found[slot.name], left = taken
+
+    def ways(number: int, left: _Left) -> Iterator[dict[str, Module]]:
+        if number == len(sharing):
+            if not any(left.values()):
+                yield {}
+            return
+        slot = sharing[number]
+        ends = [path for path in _paths(slot) if last[path] is slot]
+        for module, after in [*_taken(slot, left), (None, left)]:
+            if any(after.get((path, replaces)) for path in ends for replaces in (True, False)):
+                continue
+            for rest in ways(number + 1, after):
+                yield rest if module is None else {slot.name: module, **rest}
+
+    for some in ways(0, left):
+        yield found | some
+
+
+def _paths(slot: Slot) -> set[str]:
+    return {site.path for sites in slot.options.values() for site in sites}
+
+
+def _taken(slot: Slot, left: _Left) -> Iterator[tuple[Module, _Left]]:
+    """An option that is the first one left at all of its sites, and what is left after it."""
+    for option, sites in slot.options.items():
+        keys = [(site.path, _replaces(option)) for site in sites]
+        firsts = [left.get(key, ())[:1] for key in keys]
+        if all(first and first[0].name == option for first in firsts):
+            yield firsts[0][0], {**left, **{key: left[key][1:] for key in keys}}
 
 
 def _index(choices: Sequence[Value], value: Value) -> int:
@@ -506,12 +576,12 @@ def _same(one: Value, other: Value) -> bool:
 class _Dice:
     """Takes a site with a given chance, and chooses evenly what comes there."""
 
-    def __init__(self, rng: Random, density: float) -> None:
-        self.rng, self.density = rng, density
+    def __init__(self, rng: Random, density: float, slots: Collection[str]) -> None:
+        self.rng, self.density, self.slots = rng, density, slots
 
     def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
         offered = list(choices)
-        if NOTHING in offered:
+        if name in self.slots:  # a hyper-parameter may be called "none", too
             if self.rng.random() >= self.density:
                 return NOTHING
             offered.remove(NOTHING)
@@ -521,21 +591,20 @@ class _Dice:
 class _Given:
     """Chooses what it was given, else nothing or a default, and remembers what was asked."""
 
-    def __init__(self, given: Mapping[str, Value]) -> None:
-        self.given = given
+    def __init__(self, given: Mapping[str, Value], slots: Collection[str]) -> None:
+        self.given, self.slots = given, slots
         self.chosen: dict[str, Value] = {}
         self.offered: dict[str, list[Value]] = {}
 
     def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
-        value = self.given[name] if name in self.given else _fallback(name, choices)
+        value = self.given[name] if name in self.given else self._fallback(name)
         if not any(_same(value, one) for one in choices):
             raise BadValue(f"{name} may not be {value!r}")
         self.chosen[name], self.offered[name] = value, list(choices)
         return value
 
-
-def _fallback(name: str, choices: Sequence[Value]) -> Value:
-    if NOTHING in choices:
-        return NOTHING
-    *_, module, key = name.split(".")
-    return attention.entry(module).hyperparameters[key].default
+    def _fallback(self, name: str) -> Value:
+        if name in self.slots:
+            return NOTHING
+        *_, module, key = name.split(".")
+        return attention.entry(module).hyperparameters[key].default
