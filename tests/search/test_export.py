@@ -20,7 +20,8 @@ from foveate.errors import BadValue, UnknownName
 from foveate.search.export import chosen, export
 from foveate.search.records import Study, Trial
 from foveate.search.spec import SearchSpec
-from foveate.spaces import Module, Placement, Space, build, cost
+from foveate.spaces import Module, Placement, Space, build, cost, sites
+from foveate.spaces.networks import add_backbones
 from foveate.spaces.plugging import complete
 from foveate.workers.data import Images, Split
 from foveate.workers.recipe import Recipe
@@ -46,6 +47,40 @@ MIXED = {
 }
 
 
+OTHERS = [  # where backbones come from, and what is done to them
+    ("preresnet8", "sample 0"),
+    ("wrn16_1", "sample 1"),
+    ("resnet8@width=0.5", "resized"),
+    ("googlenet@stem=small", "everywhere:eca"),
+    ("mobilenet_v3_small@stem=small,width=0.5", "sample 0"),
+    ("mobilenet_v3_small", "swapped"),
+    ("timm:seresnext26t_32x4d@stem=small", "swapped"),
+    ("nets:small", "sample 0"),
+    ("nets:headless", "everywhere:aw"),
+]
+NETS = """
+import torch
+from torch import nn
+
+class Unit(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x):
+        return torch.relu(x + self.norm(self.conv(x)))
+
+def small(num_classes, width=8):
+    body = nn.Conv2d(3, width, 3), nn.ReLU(), Unit(width), nn.MaxPool2d(2), Unit(width)
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, num_classes)
+    return nn.Sequential(*body, *head)
+
+def headless():
+    return small(1000)
+"""
+
+
 def cases() -> list[tuple[str, str]]:
     kinds = [
         "bare",
@@ -55,7 +90,7 @@ def cases() -> list[tuple[str, str]]:
     ]
     every = [(name, kind) for name in TRIED for kind in kinds]
     every += [(name, f"sample {n}") for name, count in TRIED.items() for n in range(count)]
-    return [*every, ("resnet8", "authors' start")]
+    return [*every, ("resnet8", "authors' start"), *OTHERS]
 
 
 def placement_of(backbone: str, kind: str) -> Placement:
@@ -66,6 +101,12 @@ def placement_of(backbone: str, kind: str) -> Placement:
     if kind == "two at a site":
         both = [Module("layer1.0.bn2", "eca"), Module("layer1.0.bn2", "se")]
         return complete(Placement.of(backbone, both))
+    if kind == "resized":
+        return complete(Placement.of(backbone, MIXED["resnet8"], image_size=24), SIZE)
+    if kind == "swapped":
+        own = [site.path for site in sites(backbone, SIZE) if "existing" in site.kinds]
+        swaps = [Module(path, "eca") for path in own[1::2]]
+        return complete(Placement.of(backbone, [*swaps, *(Module(p, "remove") for p in own[::2])]))
     if kind.startswith("sample"):
         return space.sample(Random(kind), density=0.8)
     return space.baselines()["everywhere:cram" if kind == "authors' start" else kind]
@@ -98,6 +139,7 @@ def made(backbone: str, kind: str, folder: Path) -> Made:
     spec = SearchSpec.of({"space": {"backbone": backbone, "identity_init": identity}})
     space = Space(spec.space, SIZE)
     placement = placement_of(backbone, kind)
+    assert placement.modules or kind == "bare"
     torch.manual_seed(0)
     model = build(placement, len(CLASSES), image_size=SIZE, identity_init=identity)
     list(Training(model, images, Recipe(epochs=1, batch=4, peak_lr=0.01)).epochs())
@@ -181,6 +223,7 @@ class Exported:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Exported]:
     root = tmp_path_factory.mktemp("exported")
     torch.save(IMAGES, root / "images.pt")
+    add_backbones("somewhere/nets.py", NETS)
     everything = {}
     for number, (backbone, kind) in enumerate(cases()):
         one = made(backbone, kind, root)
@@ -236,6 +279,21 @@ def test_the_folder_holds_a_model_its_weights_and_a_card(
     ):
         assert said in card
     assert "$" not in card
+
+
+@pytest.mark.slow
+def test_what_the_source_needs_lies_beside_it(exported: dict[tuple[str, str], Exported]) -> None:
+    beside = {
+        case: {path.name for path in one.folder.iterdir()} & {"backbone.py", "reshaping.py"}
+        for case, one in exported.items()
+    }
+    assert beside["nets:small", "sample 0"] == {"backbone.py"}
+    assert beside["resnet8@width=0.5", "resized"] == {"reshaping.py"}
+    assert not any(beside[case] for case in cases() if case not in OTHERS)
+    said = {case: (one.folder / "model.py").read_text("utf-8") for case, one in exported.items()}
+    timms = said["timm:seresnext26t_32x4d@stem=small", "swapped"]
+    assert "Needs torch, torchvision and timm." in timms
+    assert "Needs torch and torchvision only." in said["nets:small", "sample 0"]
 
 
 @pytest.mark.slow
