@@ -233,6 +233,7 @@ class _Watched:
     joins: list[_Join] = field(default_factory=list)
     first: dict[str, str] = field(default_factory=dict)  # of a plain block, its convolution
     attention: list[str] = field(default_factory=list)  # modules that multiply their own input
+    hidden: frozenset[str] = frozenset()  # what is inside of these
     convs: frozenset[str] = frozenset()  # plain convolutions
 
     @property
@@ -241,12 +242,8 @@ class _Watched:
 
         What is inside of attention is left out: it goes with it.
         """
-        return [
-            path
-            for path in self.entered
-            if path and path in self.shapes and self.calls[path] == 1
-            if not any(path.startswith(f"{outer}.") for outer in self.attention)
-        ]
+        maps = (p for p in self.entered if p and p in self.shapes and p not in self.hidden)
+        return [path for path in maps if self.calls[path] == 1]
 
     def maker_of(self, place: Place) -> str | None:
         """The innermost module that made a map and runs once."""
@@ -396,15 +393,16 @@ def _settle(model: nn.Module, seen: _Watched) -> None:
     def learns(path: str) -> frozenset[int]:
         return frozenset(id(p) for p in modules[path].parameters())
 
-    multiplying, seen.attention = seen.attention, []
     once = seen.once
-    attention = {p for p in multiplying if p in {*once} and learns(p)}
+    attention = {p for p in seen.attention if p in {*once} and learns(p)}
     for path in once:  # several in a row, and nothing else, are one
         within = [p for p in attention if p.startswith(f"{path}.")]
         if len(within) > 1 and learns(path) == frozenset().union(*map(learns, within)):
             attention = attention - {*within} | {path}
     inner = {p for p in attention if any(p.startswith(f"{q}.") for q in attention)}
     seen.attention = [p for p in once if p in attention - inner]
+    outer = tuple(f"{path}." for path in seen.attention)
+    seen.hidden = frozenset(path for path in seen.entered if path.startswith(outer))
     kept = []
     for join in seen.joins:
         if any(_is_in(join.module, path) for path in seen.attention):
