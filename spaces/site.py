@@ -138,7 +138,7 @@ def survey(model: nn.Module, image_size: int) -> Survey:
     existing  a module that multiplies its own input with what it computed from it: attention
     named     any other module that returns a map: only for those who name it
 
-    Modules that run more than once in a pass are no sites.
+    Modules that run more than once in a pass are no sites, nor are those inside of attention.
 
     Raises
         BadValue  for images that ``model`` does not take
@@ -233,12 +233,17 @@ class _Watched:
     joins: list[_Join] = field(default_factory=list)
     first: dict[str, str] = field(default_factory=dict)  # of a plain block, its convolution
     attention: list[str] = field(default_factory=list)  # modules that multiply their own input
+    hidden: frozenset[str] = frozenset()  # what is inside of these
     convs: frozenset[str] = frozenset()  # plain convolutions
 
     @property
     def once(self) -> list[str]:
-        """The modules that return a map and run once, in the order in which they begin."""
-        return [p for p in self.entered if p and p in self.shapes and self.calls[p] == 1]
+        """The modules that return a map and run once, in the order in which they begin.
+
+        What is inside of attention is left out: it goes with it.
+        """
+        maps = (p for p in self.entered if p and p in self.shapes and p not in self.hidden)
+        return [path for path in maps if self.calls[path] == 1]
 
     def maker_of(self, place: Place) -> str | None:
         """The innermost module that made a map and runs once."""
@@ -388,14 +393,16 @@ def _settle(model: nn.Module, seen: _Watched) -> None:
     def learns(path: str) -> frozenset[int]:
         return frozenset(id(p) for p in modules[path].parameters())
 
-    once = {*seen.once}
-    attention = {p for p in seen.attention if p in once and learns(p)}
-    for path in seen.once:  # several in a row, and nothing else, are one
+    once = seen.once
+    attention = {p for p in seen.attention if p in {*once} and learns(p)}
+    for path in once:  # several in a row, and nothing else, are one
         within = [p for p in attention if p.startswith(f"{path}.")]
         if len(within) > 1 and learns(path) == frozenset().union(*map(learns, within)):
             attention = attention - {*within} | {path}
     inner = {p for p in attention if any(p.startswith(f"{q}.") for q in attention)}
-    seen.attention = [p for p in seen.once if p in attention - inner]
+    seen.attention = [p for p in once if p in attention - inner]
+    outer = tuple(f"{path}." for path in seen.attention)
+    seen.hidden = frozenset(path for path in seen.entered if path.startswith(outer))
     kept = []
     for join in seen.joins:
         if any(_is_in(join.module, path) for path in seen.attention):
@@ -414,7 +421,9 @@ def _blocks(model: nn.Module, seen: _Watched) -> list[str]:
     for path in joining:  # outer ones first
         if any(_is_in(path, block) for block in blocks):
             continue
-        nested = [p for p in joining if p != path and _is_in(p, path)]
+        inner = [p for p in once if p != path and _is_in(p, path)]
+        alike = {type(modules[p]) for p in inner if p in joining}  # a first one may join nothing
+        nested = [p for p in inner if type(modules[p]) in alike]
         outermost = [p for p in nested if not any(_is_in(p, q) for q in nested if q != p)]
         adds = any(join.adds for join in seen.joins if join.module == path)
         if len(outermost) < 2 + adds:  # else it holds blocks

@@ -9,9 +9,10 @@ from torch.testing import assert_close
 
 from foveate import attention
 from foveate.errors import BadValue, UnknownName
-from foveate.spaces import Module, Placement, sites
+from foveate.spaces import Module, Placement, networks, plugging, sites
 from foveate.spaces.networks import backbone
-from foveate.spaces.plugging import attach, build, complete, plug
+from foveate.spaces.plugging import attach, build, complete, plug, unplug
+from foveate.spaces.site import Survey, survey
 
 BRANCH, CONV = "layer2.0.bn2", "layer2.0.conv2"
 STARTS_AS_THE_IDENTITY = {"gc", "gct", "nonlocal"}  # as their authors start them
@@ -278,3 +279,304 @@ def test_identity_init_is_no_part_of_a_placement() -> None:
         assert (
             build(MIXED, 5, **settings).state_dict().keys() == build(MIXED, 5).state_dict().keys()
         )
+
+
+def test_a_site_is_called_by_its_one_path() -> None:
+    """``layer3`` returns what its last block returns."""
+    alias = complete(placed(Module("layer3", "steam"), name="resnet14"))
+    path = complete(placed(Module("layer3.1", "steam"), name="resnet14"))
+    assert alias.modules[0].site == "layer3.1"
+    assert alias.key == path.key
+    assert str(build(alias, 5)) == str(build(placed(Module("layer3", "steam"), name="resnet14"), 5))
+
+
+def test_weights_below_a_gate_are_one_placement_in_either_order() -> None:
+    aw, se = Module(CONV, "aw"), Module(CONV, "se")
+    one, other = complete(placed(aw, se)), complete(placed(se, aw))
+    assert one.key == other.key
+    assert [module.name for module in one.modules] == ["aw", "se"]
+    model = build(other, 5)
+    host = model.get_submodule(CONV)
+    assert isinstance(host, attention.entry("aw").cls)
+    assert isinstance(host.attention, attention.entry("se").cls)
+
+
+def state(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Also the order, by which optimizers know the parameters."""
+    return [*one] == [*other] and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_unplugging_gives_the_bare_backbone_back(placement: Placement) -> None:
+    model, x = backbone("resnet8", 5).eval(), images()
+    before, printed, expected = state(model), str(model), model(x)
+    assert str(plug(model, placement)) != printed
+    assert unplug(model) is model
+    assert same(state(model), before)
+    assert str(model) == printed
+    assert torch.equal(model(x), expected)
+    assert not any(module._forward_hooks for module in model.modules())
+    assert unplug(model) is model
+    assert str(model) == printed
+
+
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_can_be_unplugged_too(twin: Any) -> None:
+    model = build(MIXED, 5)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    copied = unplug(twin(model))
+    assert same(state(copied), state(unplug(model)))
+
+
+def test_unplugging_keeps_what_the_backbone_has_learnt() -> None:
+    model = build(MIXED, 5, identity_init=True)
+    before = state(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(images(4)).square().sum().backward()
+        optimizer.step()
+    trained = state(model)
+    bare = state(unplug(model))
+    assert not torch.equal(trained[f"{CONV}.weight"], before[f"{CONV}.weight"])
+    assert all(torch.equal(value, trained[name]) for name, value in bare.items())
+    assert bare.keys() == backbone("resnet8", 5).state_dict().keys()
+
+
+@pytest.mark.parametrize("name", ["aw", "sk", "mhsa"])
+@pytest.mark.parametrize("assign", [False, True])
+def test_unplugging_keeps_weights_that_were_loaded(name: str, assign: bool) -> None:
+    model = build(everywhere(name, "resnet8"), 5, identity_init=True)
+    other = backbone("resnet8", 5)
+    missing, unexpected = model.load_state_dict(other.state_dict(), strict=False, assign=assign)
+    assert missing
+    assert not unexpected
+    assert same(state(unplug(model)), state(other))
+
+
+def test_plugging_follows_the_mode_and_the_numbers_of_the_network() -> None:
+    model = plug(backbone("resnet8", 5).double().eval(), MIXED)
+    assert not any(module.training for module in model.modules())
+    assert {p.dtype for p in model.parameters()} == {torch.float64}
+    assert model(images().double()).dtype == torch.float64
+    assert {p.dtype for p in unplug(model.float()).parameters()} == {torch.float32}
+    with torch.device("meta"):
+        empty = backbone("resnet8", 5)
+    assert all(p.is_meta for p in plug(empty, MIXED).parameters())
+    assert all(p.is_meta for p in unplug(empty).parameters())
+
+
+def test_a_convolution_that_was_replaced_is_not_replaced_again() -> None:
+    model = build(placed(Module(CONV, "aw")), 5)
+    with pytest.raises(BadValue, match=r"^aw takes a convolution, and 'layer2\.0\.conv2' is Atten"):
+        plug(model, placed(Module(CONV, "aw")))
+
+
+class Dense(nn.ModuleDict):
+    """Lists its convolutions by name, and puts their outputs side by side."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([conv(x) for conv in self.values()], 1)
+
+
+class Little(nn.Module):
+    """Two dense blocks, and a head."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 1)
+        self.one, self.two = (
+            Dense({str(i): nn.Conv2d(4, 4, 3, padding=1) for i in range(2)}) for _ in range(2)
+        )
+        self.between, self.fc = nn.Sequential(nn.Conv2d(8, 4, 1)), nn.Linear(8, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.two(self.between(self.one(self.stem(x)))).mean((2, 3)))
+
+
+def add_backbone(monkeypatch: pytest.MonkeyPatch, name: str, build: Any) -> None:
+    """Make ``build(classes)`` a backbone called ``name``, which no other test uses."""
+    here = networks.surveyed
+
+    def surveyed(called: str, image_size: int) -> Survey:
+        if called != name:
+            return here(called, image_size)
+        with torch.device("meta"):
+            return survey(build(10), image_size)
+
+    for module in (networks, plugging):
+        monkeypatch.setattr(module, "surveyed", surveyed)
+    known = networks.canonical, networks.backbone
+    monkeypatch.setattr(plugging, "canonical", lambda n: n if n == name else known[0](n))
+    monkeypatch.setattr(
+        plugging,
+        "backbone",
+        lambda n, classes, **given: build(classes) if n == name else known[1](n, classes, **given),
+    )
+
+
+def test_a_gate_behind_a_dict_is_not_lost_with_the_convolution_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_backbone(monkeypatch, "little", Little)
+    chosen = [
+        Module("one", "se"),
+        Module("one.1", "aw"),
+        Module("one.1", "eca"),
+        Module("two", "se"),
+    ]
+    model = build(Placement.of("little", chosen), 5)
+    ran: list[str] = []
+    for path, module in model.named_modules():
+        if "attention" in path.rpartition(".")[2]:
+            module.register_forward_hook(lambda *_, path=path: ran.append(path))
+    assert model.eval()(images()).shape == (2, 5)
+    assert len(ran) == len({*ran}) == 3
+    assert ran[1].startswith("one.")
+    assert str(unplug(model)) == str(Little(5))
+
+
+class RunsAList(nn.ModuleList):
+    """One after the other."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for part in self:
+            x = part(x)
+        return x
+
+
+class RunsADict(nn.ModuleDict):
+    """One after the other."""
+
+    def __init__(self, parts: list[nn.Module]) -> None:
+        super().__init__({f"part{number}": part for number, part in enumerate(parts)})
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for part in self.values():
+            x = part(x)
+        return x
+
+
+@pytest.mark.parametrize("container", [lambda parts: nn.Sequential(*parts), RunsAList, RunsADict])
+def test_a_gate_behind_a_container_is_none_of_its_parts(container: Any) -> None:
+    inner = nn.Sequential(nn.Identity())
+    host, gate = container([nn.Identity(), inner]), nn.Linear(1, 1)
+    attach(host, gate)
+    assert (len(host), len(inner)) == (2, 1)
+    assert inner[0].attention is gate
+    assert torch.equal(host(torch.ones(1)), gate(torch.ones(1)))
+
+
+class Squeeze(nn.Module):
+    """The attention of the backbone below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.fc(x.mean((2, 3), keepdim=True)).sigmoid()
+
+
+class Attended(nn.Module):
+    """A residual block with attention between its convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.se = nn.Conv2d(4, 4, 3, padding=1), Squeeze()
+        self.last = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.last(self.se(self.first(x)))
+
+
+class AttendedNet(nn.Module):
+    """Two of these."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.stem, self.fc = nn.Conv2d(3, 4, 1), nn.Linear(4, classes)
+        self.body = nn.Sequential(Attended(), Attended())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.body(self.stem(x)).mean((2, 3)))
+
+
+@pytest.fixture
+def attended(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A backbone with attention of its own."""
+    add_backbone(monkeypatch, "attended", AttendedNet)
+    return "attended"
+
+
+def test_attention_of_the_backbones_own_is_taken_out(attended: str) -> None:
+    model, x = AttendedNet(5).eval(), images()
+    before, printed, expected = state(model), str(model), model(x)
+    plug(model, placed(Module("body.0.se", "remove"), name=attended))
+    assert {*before} - {*model.state_dict()} == {"body.0.se.fc.weight", "body.0.se.fc.bias"}
+    block, kept = model.body[0], torch.randn(2, 4, 8, 8)
+    assert torch.equal(block(kept), kept + block.last(block.first(kept)))
+    unplug(model)
+    assert same(state(model), before)
+    assert str(model) == printed
+    assert torch.equal(model(x), expected)
+
+
+def test_attention_of_the_backbones_own_is_swapped(attended: str) -> None:
+    chosen = complete(placed(Module("body.0.se", "eca"), name=attended))
+    model, x = build(chosen, 5).eval(), torch.randn(2, 4, 8, 8)
+    host = model.get_submodule("body.0.se")
+    assert isinstance(host.attention, attention.entry("eca").cls)
+    assert torch.equal(host(x), host.attention(x))
+    assert [name for name in model.state_dict() if ".0.se." in name] == [
+        "body.0.se.attention.mix.weight"
+    ]
+    missing, unexpected = model.load_state_dict(AttendedNet(5).state_dict(), strict=False)
+    assert missing == ["body.0.se.attention.mix.weight"]
+    assert unexpected == ["body.0.se.fc.weight", "body.0.se.fc.bias"]
+    assert str(unplug(model)) == str(AttendedNet(5))
+
+
+def test_what_stands_in_for_attention_is_not_taken_out_as_well(attended: str) -> None:
+    both = placed(Module("body.0.se", "remove"), Module("body.0.se", "eca"), name=attended)
+    sentence = r"^eca at 'body\.0\.se' already stands in for what was there$"
+    with pytest.raises(BadValue, match=sentence):
+        complete(both)
+    twice = placed(Module("body.0.se", "remove"), Module("body.0.se", "remove"), name=attended)
+    with pytest.raises(BadValue, match=r"^only one module can replace 'body\.0\.se', got "):
+        complete(twice)
+
+
+def test_there_are_no_sites_inside_of_attention(attended: str) -> None:
+    with pytest.raises(UnknownName, match=r"^no site of attended called 'body\.0\.se\.fc'; "):
+        complete(placed(Module("body.0.se.fc", "eca"), name=attended))
+
+
+def test_images_are_resized_to_the_placements_own_size() -> None:
+    small = Placement("resnet8", MIXED.modules, 24)
+    model, x = build(small, 5).eval(), images(size=40)
+    resized = nn.functional.interpolate(x, (24, 24), mode="bilinear", antialias=True)
+    expected = model(x)
+    assert_close(model(resized), expected)
+    bare = unplug(model)
+    assert not any(module._forward_pre_hooks for module in bare.modules())
+    assert not torch.allclose(bare(x), bare(resized))
+
+
+def test_tables_are_made_for_the_placements_own_size() -> None:
+    model = build(Placement.of("resnet8", [Module("layer3.0.conv2", "mhsa")], 64), 5, image_size=32)
+    assert model.get_submodule("layer3.0.conv2").rows.shape[0] == 2 * 16 - 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_exported_network_resizes_images_of_any_size() -> None:
+    model = build(Placement("resnet8", MIXED.modules, 24), 5).eval()
+    sizes = {axis: torch.export.Dim(name, max=512) for axis, name in ((0, "n"), (2, "h"), (3, "w"))}
+    exported = torch.export.export(model, (images(2, 40),), dynamic_shapes=(sizes,)).module()
+    for x in (images(3, 40), images(1, 24), torch.randn(2, 3, 17, 60)):
+        assert_close(exported(x), model(x))

@@ -1,16 +1,20 @@
 """Sites: of the backbones, and of small networks that are built another way."""
 
 import json
+from collections import Counter
+from typing import Any
 
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from foveate import attention
+from foveate.errors import BadValue
 from foveate.spaces import Site, find_sites, sites
 from foveate.spaces.networks import backbone
-from foveate.spaces.site import KINDS, Conv
+from foveate.spaces.site import KINDS, Conv, stem_of, survey
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 BLOCKS |= {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
@@ -348,3 +352,347 @@ def test_stages_of_one_resolution_are_told_apart_by_their_containers() -> None:
     found = sites("resnet18", 16)
     assert paths(found, "stage") == ["layer1.1", "layer2.1", "layer3.1", "layer4.1"]
     assert len({site.path for site in found}) == len(found)
+
+
+def unit(inputs: int, outputs: int, kernel: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.ReLU())
+
+
+class Inception(nn.Module):
+    """Four paths, side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.three = unit(8, 2), nn.Sequential(unit(8, 2), unit(2, 2, 3))
+        self.five = nn.Sequential(unit(8, 2), unit(2, 2, 5))
+        self.pool = nn.Sequential(nn.MaxPool2d(3, 1, 1), unit(8, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.one(x), self.three(x), self.five(x), self.pool(x)], 1)
+
+
+class Fire(nn.Module):
+    """Squeezes, and expands by two paths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze, self.act = nn.Conv2d(8, 2, 1), nn.ReLU(inplace=True)
+        self.left, self.right = nn.Conv2d(2, 4, 1), nn.Conv2d(2, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.squeeze(x))
+        return torch.cat([self.left(x).relu(), self.right(x).relu()], 1)
+
+
+class Shuffle(nn.Module):
+    """One half goes as it is beside what was computed of the other; then they are mixed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.path = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.BatchNorm2d(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = x.chunk(2, 1)
+        return F.channel_shuffle(torch.cat([left, self.path(right)], 1), 2)
+
+
+@pytest.mark.parametrize(
+    ("block", "convs", "branch"),
+    [
+        (Inception, ["three.1.0", "five.1.0"], ""),
+        (Fire, ["right"], ""),
+        (Shuffle, ["path.0"], "path.1"),
+    ],
+)
+def test_what_puts_maps_side_by_side_is_a_block(
+    block: type[nn.Module], convs: list[str], branch: str
+) -> None:
+    found = find_sites(Net(nn.Sequential(block(), block())), 16)
+    blocks = ["body.0", "body.1"]
+    assert paths(found, "stem") == ["stem"]
+    assert paths(found, "block") == blocks
+    assert paths(found, "conv") == [f"{one}.{conv}" for one in blocks for conv in convs]
+    assert paths(found, "branch") == [f"{one}.{branch}".rstrip(".") for one in blocks]
+    assert paths(found, "stage") == ["body.1"]
+
+
+class DenseLayer(nn.Module):
+    """Sees all maps before it, and returns what it adds to them."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.norm, self.conv = nn.BatchNorm2d(inputs), nn.Conv2d(inputs, 4, 3, padding=1)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        return self.conv(self.norm(torch.cat(maps, 1)).relu())
+
+
+class DenseBlock(nn.ModuleDict):
+    """Lists its layers by name, and puts what they return side by side."""
+
+    def __init__(self, inputs: int, layers: int) -> None:
+        super().__init__({f"layer{i}": DenseLayer(inputs + 4 * i) for i in range(layers)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = [x]
+        for layer in self.values():
+            maps.append(layer(maps))
+        return torch.cat(maps, 1)
+
+
+def dense() -> nn.Module:
+    transition = nn.Sequential(nn.Conv2d(16, 8, 1), nn.AvgPool2d(2))
+    last = nn.Conv2d(16, 8, 1)
+    return Net(nn.Sequential(DenseBlock(8, 2), transition, DenseBlock(8, 2), last))
+
+
+def test_the_layers_of_a_dense_block_are_blocks_and_it_is_a_stage() -> None:
+    found = find_sites(dense(), 16)
+    layers = [f"body.{block}.layer{i}" for block in (0, 2) for i in range(2)]
+    assert [site.block for site in of_kind(found, "block")] == layers
+    assert paths(found, "stage") == ["body.0", "body.2"]
+    assert {site.stage for site in found} == {0, 1, 2}
+
+
+def test_a_convolution_that_a_block_returns_stands_for_it_so_that_it_can_be_replaced() -> None:
+    found = find_sites(dense(), 16)
+    for site in of_kind(found, "block"):
+        assert site.kinds == ("conv", "branch", "block")
+        assert site.path == f"{site.block}.conv"
+        assert site.aliases == (site.block,)
+        assert site.conv is not None
+
+
+class Squeeze(nn.Module):
+    """Gates channels by their means."""
+
+    def __init__(self, channels: int = 8) -> None:
+        super().__init__()
+        self.fc = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x.mean((2, 3), keepdim=True)).sigmoid() * x
+
+
+class Efficient(nn.Module):
+    """Gates channels by a convolution along them, in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = self.conv(x.mean((2, 3)).unsqueeze(1)).sigmoid().squeeze(1)
+        return x.mul_(gate[:, :, None, None].expand_as(x))
+
+
+class Spatial(nn.Module):
+    """Gates places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.conv(torch.stack([x.mean(1), x.amax(1)], 1)).sigmoid()
+
+
+class Convolutional(nn.Module):
+    """Gates channels, then places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channel, self.spatial = Squeeze(), Spatial()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.spatial(self.channel(x))
+
+
+class TwoGates(nn.Module):
+    """A product of its input with two gates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.columns = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self.rows(x.mean(3, keepdim=True)).sigmoid()
+        return x * rows * self.columns(x.mean(2, keepdim=True)).sigmoid()
+
+
+class Swish(nn.Module):
+    """Multiplies its input, too, but has nothing to learn."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * x.sigmoid()
+
+
+class Scale(nn.Module):
+    """Multiplies its input with what it learns, not with what it computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(8, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+class Attended(Block):
+    """A branch with something between its convolution and its end."""
+
+    def __init__(self, inner: nn.Module, *, last: bool = False) -> None:
+        super().__init__(8)
+        self.inner, self.last = inner, last
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.last:
+            return x + self.inner(self.norm(self.conv(x)))
+        return x + self.norm(self.inner(self.conv(x)))
+
+
+ATTENTION = [Squeeze, Efficient, Spatial, Convolutional, TwoGates]
+
+
+@pytest.mark.parametrize("inner", ATTENTION)
+def test_attention_that_is_there_already_is_a_site(inner: type[nn.Module]) -> None:
+    found = find_sites(Net(nn.Sequential(Attended(inner()), Attended(inner()))), 16)
+    assert paths(found, "existing") == ["body.0.inner", "body.1.inner"]
+    assert paths(found, "branch") == ["body.0.norm", "body.1.norm"]
+    assert paths(found, "block") == ["body.0", "body.1"]
+    assert paths(found, "conv") == ["body.0.conv", "body.1.conv"]
+
+
+@pytest.mark.parametrize("inner", ATTENTION)
+def test_attention_at_the_end_of_a_branch_is_one_site_with_it(inner: type[nn.Module]) -> None:
+    found = find_sites(Net(nn.Sequential(Attended(inner(), last=True))), 16)
+    (site,) = of_kind(found, "existing")
+    assert (site.path, site.kinds) == ("body.0.inner", ("branch", "existing"))
+
+
+def test_attention_that_a_block_returns_is_one_site_with_it() -> None:
+    """Else to swap it, and to take it out and put the same behind the block, would be two."""
+
+    class Returned(nn.Sequential):
+        """Two convolutions and attention, without a shortcut."""
+
+    def block() -> nn.Module:
+        return Returned(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), Squeeze())
+
+    found = find_sites(Net(nn.Sequential(block(), block())), 16)
+    assert [(s.path, s.kinds) for s in found if "block" in s.kinds] == [
+        ("body.0.2", ("branch", "block", "existing")),
+        ("body.1.2", ("branch", "block", "stage", "existing")),
+    ]
+    assert found[-1].aliases == ("body.1", "body")
+
+
+@pytest.mark.parametrize("inner", [Swish, Scale, nn.Identity, nn.PReLU, lambda: nn.BatchNorm2d(8)])
+def test_what_only_looks_like_attention_is_none(inner: Any) -> None:
+    found = find_sites(Net(nn.Sequential(Attended(inner()), Attended(inner()))), 16)
+    assert paths(found, "existing") == []
+    assert paths(found, "branch") == ["body.0.norm", "body.1.norm"]
+
+
+def test_modules_that_return_the_same_map_are_one_site() -> None:
+    net = Net(nn.Sequential(nn.Sequential(nn.Sequential(Block(8))), nn.Identity()))
+    end = find_sites(net, 16)[-1]
+    assert end.path == "body.0.0.0"
+    assert end.kinds == ("block", "stage")
+    assert end.aliases == ("body.0.0", "body.0", "body")
+
+
+def test_the_survey_knows_a_site_by_each_of_its_names() -> None:
+    there = survey(Net(nn.Sequential(nn.Sequential(Block(8)), Block(8, 2))), 16)
+    site = there.at("body.0.0")
+    assert site is not None
+    assert site.path == "body.0.0"
+    assert there.at("body.0") is site
+    other = there.at("body.1.pool")
+    assert other is not None
+    assert (other.kinds, other.stage, other.block) == (("named",), 2, "body.1")
+    assert there.at("body.0.0.pool") is None  # an nn.Identity makes no map
+    assert there.at("head") is None  # no map
+    assert there.at("body.7") is None
+    assert there.at("") is None
+    assert there.stages == 2
+
+
+def test_what_an_activation_changes_in_place_is_another_map_afterwards() -> None:
+    class InPlace(Block):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + F.relu(self.norm(self.conv(x)), inplace=True)
+
+    class Module(Block):
+        def __init__(self) -> None:
+            super().__init__(8)
+            self.act = nn.ReLU(inplace=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.act(self.norm(self.conv(x)))
+
+    there = survey(Net(nn.Sequential(Module(), Module())), 16)
+    norm, act = there.at("body.0.norm"), there.at("body.0.act")
+    assert norm is not None
+    assert act is not None
+    assert (norm.kinds, act.kinds) == (("named",), ("branch",))
+    assert paths(find_sites(Net(nn.Sequential(InPlace(8))), 16), "block") == ["body.0"]
+
+
+def test_an_identity_on_a_shortcut_is_no_site() -> None:
+    there = survey(Net(nn.Sequential(Block(8), Block(8))), 16)
+    assert there.at("body.0.pool") is None
+    assert not any(site.path.endswith("pool") for site in (*there.sites, *there.others))
+
+
+def test_a_stem_is_what_runs_before_the_first_block() -> None:
+    class Deep(Net):
+        def __init__(self) -> None:
+            super().__init__(nn.Sequential(Block(8), Block(8)))
+            self.stem = nn.Sequential(unit(3, 4, 3), unit(4, 8, 3))
+
+    assert stem_of(Net(nn.Sequential(Block(8))), 16) == ["stem"]
+    assert stem_of(Deep(), 16) == ["stem.0.0", "stem.0.1", "stem.1.0", "stem.1.1"]
+    plain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU())
+    assert stem_of(plain, 16) == []
+
+
+def test_images_that_are_too_small_are_refused_with_a_sentence() -> None:
+    net = Net(nn.Sequential(nn.MaxPool2d(4), nn.MaxPool2d(4)))
+    with pytest.raises(BadValue, match=r"^Net takes no images of 8 pixels: .*too small"):
+        find_sites(net, 8)
+
+
+FAMILIES: dict[str, tuple[tuple[int, ...], dict[str, int]]] = {  # blocks a stage, sites by kind
+    "alexnet": ((1, 1, 3), {"conv": 5}),
+    "vgg11_bn": ((1, 1, 2, 2, 2), {"conv": 8}),
+    "squeezenet1_1": ((2, 2, 4), {"stem": 1, "conv": 8}),
+    "googlenet": ((2, 5, 2), {"stem": 1, "conv": 18}),  # the 5 x 5 are 3 x 3 there
+    "inception_v3": ((3, 5, 3), {"stem": 1, "conv": 50}),
+    "densenet121": ((6, 12, 24, 16), {"stem": 1, "conv": 58}),
+    "shufflenet_v2_x0_5": ((4, 8, 4), {"stem": 1, "conv": 19}),  # 3 of them on shortcuts
+    "mobilenet_v2": ((1, 2, 3, 7, 4), {"stem": 1, "conv": 17}),  # 4 + 3 of 14 x 14, 3 + 1 of 7 x 7
+    "mobilenet_v3_small": ((1, 2, 5, 3), {"stem": 1, "conv": 11, "existing": 9}),
+    "mnasnet0_5": ((3, 3, 3, 2, 4, 1), {"stem": 1, "conv": 16}),
+    "efficientnet_b0": ((1, 2, 2, 3, 3, 4, 1), {"stem": 1, "conv": 16, "existing": 16}),
+    "efficientnet_v2_s": ((2, 4, 4, 6, 9, 15), {"stem": 1, "conv": 40, "existing": 30}),
+    "regnet_y_400mf": ((1, 3, 6, 6), {"stem": 1, "conv": 16, "existing": 16}),
+    "convnext_tiny": ((3, 3, 9, 3), {"stem": 1, "conv": 18}),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_has_the_blocks_of_its_paper(name: str) -> None:
+    given: dict[str, Any] = {}
+    if name in ("googlenet", "inception_v3"):
+        given = {"aux_logits": False, "init_weights": False}
+    with torch.device("cpu" if name.startswith("regnet") else "meta"):
+        model = torchvision.models.get_model(name, weights=None, **given)
+    there, (runs, kinds) = survey(model, 224), FAMILIES[name]
+    blocks = Counter(site.stage for site in of_kind(there.sites, "block"))
+    assert tuple(blocks[stage] for stage in range(1, there.stages + 1)) == runs
+    known = Counter(kind for site in there.sites for kind in site.kinds)
+    assert known == {"branch": sum(runs), "block": sum(runs), "stage": len(runs), **kinds}
+    assert all(site.conv is not None for site in of_kind(there.sites, "conv"))
+    names = [path for site in there.sites for path in (site.path, *site.aliases)]
+    assert len(names) == len({*names})
