@@ -1,7 +1,7 @@
 """Settings: frozen dataclasses that refuse nonsense, with one sentence for the first mistake."""
 
 from collections.abc import Mapping
-from typing import Any, Self, get_args
+from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -51,7 +51,7 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> UserError:
         return BadValue(f"{path} is missing")
     if first["type"] == "literal_error":
         field = _model_at(model, parents).model_fields.get(str(name))
-        choices = get_args(field.annotation) if field else ()
+        choices = _literals(field.annotation) if field else ()
         if choices:
             may = listed(map(repr, choices), last="or")
             return BadValue(f"{path} may be {may}, got {first['input']!r}")
@@ -61,6 +61,13 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> UserError:
     message = first["msg"].removeprefix("Value error, ")
     message = message.replace("Input should be", "should be").replace("Input must be", "must be")
     return BadValue(f"{path}: {message}, got {first['input']!r}".removeprefix(": "))
+
+
+def _literals(annotation: Any) -> tuple[Any, ...]:
+    """The values of a ``Literal``, also of one that may be ``None``."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(value for part in get_args(annotation) for value in _literals(part))
 
 
 def _model_at(model: type[BaseModel], parents: list[int | str]) -> type[BaseModel]:

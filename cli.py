@@ -335,7 +335,7 @@ def cost(
     from .spaces import Placement, build, draw, place
     from .spaces import cost as price
     from .spaces.costs import breakdown
-    from .spaces.latency import latencies
+    from .spaces.timing import latencies
     from .spaces.networks import surveyed
     from .spaces.tables import costs_table, latency_table, units_table
 

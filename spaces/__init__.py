@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from .shorthand import place
     from .site import Site, find_sites
     from .space import Space
+    from .timing import Latency, latencies, latency
 
 __all__ = [
     "Cost",
+    "Latency",
     "Module",
     "Placement",
     "Site",
@@ -31,6 +33,8 @@ __all__ = [
     "diff",
     "draw",
     "find_sites",
+    "latencies",
+    "latency",
     "place",
     "plug",
     "sites",
@@ -41,6 +45,7 @@ __getattr__ = lazy(
     __name__,
     {
         "Cost": ".counting",
+        "Latency": ".timing",
         "Module": ".placement",
         "Placement": ".placement",
         "Site": ".site",
@@ -55,6 +60,8 @@ __getattr__ = lazy(
         "diff": ".placement",
         "draw": ".placement",
         "find_sites": ".site",
+        "latencies": ".timing",
+        "latency": ".timing",
         "place": ".shorthand",
         "plug": ".plugging",
         "sites": ".networks",

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from .. import attention
 from .counting import Cost
-from .latency import Latency
+from .timing import Latency
 from .placement import REMOVE, Module
 from .plugging import may_stand
 from .site import Site, Survey

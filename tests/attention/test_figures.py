@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from foveate import attention
-from foveate.spaces import Module, Placement, cost, sites
+from foveate.spaces import Module, Placement, cost, plug, sites
 from foveate.spaces.costs import count
 from foveate.spaces.networks import backbone as network
 
@@ -95,6 +95,9 @@ def test_the_whole_has_as_many_parameters_as_published(
     backbone: str, name: str, millions: float
 ) -> None:
     assert round(parameters(backbone, name) / 1e6, 3) == millions
+    with torch.device("meta"):
+        plugged = plug(network(backbone, 1000), everywhere(backbone, name))
+    assert sum(p.numel() for p in plugged.parameters()) == parameters(backbone, name)
 
 
 @pytest.mark.parametrize("name", ["eca", "ceca"])

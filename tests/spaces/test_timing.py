@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from foveate.errors import BadValue
-from foveate.spaces.latency import Latency, device_name, latency
+from foveate.spaces.timing import Latency, device_name, latency
 
 
 def convolution(channels: int) -> nn.Module:
