@@ -51,7 +51,9 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> UserError:
         return BadValue(f"{path} is missing")
     if first["type"] == "literal_error":
         field = _model_at(model, parents).model_fields.get(str(name))
-        choices = get_args(field.annotation) if field else ()
+        named = get_args(field.annotation) if field else ()  # Literal["a", "b"], perhaps | None
+        choices = [one for part in named for one in get_args(part) or [part]]
+        choices = [one for one in choices if one is not type(None)]
         if choices:
             may = listed(map(repr, choices), last="or")
             return BadValue(f"{path} may be {may}, got {first['input']!r}")
