@@ -355,6 +355,13 @@ class Space:
             return
         found: dict[tuple[Site, ...], Slot] = {}
         replaced: dict[Site, str] = {}  # by modules of which kind of slot: there is one for all
+
+        def may(module: str, site: Site, kind: str) -> bool:
+            kinds = site.kinds if kind == "existing" else (kind,)
+            if not self._stands(module, site, there, kinds):
+                return False
+            return not _replaces(module) or replaced.setdefault(site, kind) == kind
+
         for kind in KINDS:
             groups: dict[int, list[Site]] = {}
             for site in wanted:
@@ -365,16 +372,10 @@ class Space:
             for stage, sites in groups.items():
                 options: dict[str, tuple[Site, ...]] = {}
                 for module in self._offered():
-                    stands = []
-                    for site in sites:
-                        kinds = site.kinds if kind == "existing" else (kind,)
-                        if self._stands(module, site, there, kinds) and (
-                            not _replaces(module) or replaced.setdefault(site, kind) == kind
-                        ):
-                            stands.append(site)
-                    chosen = (module, tuple(stands))
-                    if stands and not any(chosen in s.options.items() for s in found.values()):
-                        options[module] = chosen[1]
+                    stands = tuple(site for site in sites if may(module, site, kind))
+                    before = [slot.options.get(module) for slot in found.values()]
+                    if stands and stands not in before:  # else one placement had two names
+                        options[module] = stands
                 same = found.get(tuple(sites))  # a stage of one block: its branch may be its end
                 if same is not None:
                     options = {**same.options, **options}
