@@ -335,9 +335,9 @@ def cost(
     from .spaces import Placement, build, draw, place
     from .spaces import cost as price
     from .spaces.costs import breakdown
-    from .spaces.timing import latencies
     from .spaces.networks import surveyed
     from .spaces.tables import costs_table, latency_table, units_table
+    from .spaces.timing import latencies
 
     name = _everything(backbone, plugins).backbone
     placement = place(name, places or (), image_size=image_size)

@@ -40,7 +40,8 @@ class Module:
                 )
         object.__setattr__(self, "site", site)
         object.__setattr__(self, "name", name)
-        object.__setattr__(self, "hyperparameters", chosen)
+        one_zero = tuple((key, v + 0.0 if isinstance(v, float) else v) for key, v in chosen)
+        object.__setattr__(self, "hyperparameters", one_zero)  # -0.0 is 0.0
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Module):

@@ -7,10 +7,10 @@ from rich.table import Table
 
 from .. import attention
 from .counting import Cost
-from .timing import Latency
 from .placement import REMOVE, Module
 from .plugging import may_stand
 from .site import Site, Survey
+from .timing import Latency
 
 __all__ = ["costs_table", "latency_table", "sites_table", "units_table"]
 

@@ -115,7 +115,13 @@ def test_a_module_reads_as_a_call() -> None:
     assert str(Module("layer1", "se")) == "se"
 
 
-@pytest.mark.parametrize("values", [(1, 1.0), (1, True), (1.0, True), (0, False), (0.0, -0.0)])
+def test_there_is_one_zero() -> None:
+    one, other = (Module("layer1", "cram", {"equivariance": zero}) for zero in (0.0, -0.0))
+    assert one == other
+    assert Placement.of("resnet8", [one]).key == Placement.of("resnet8", [other]).key
+
+
+@pytest.mark.parametrize("values", [(1, 1.0), (1, True), (1.0, True), (0, False)])
 def test_values_that_are_spelled_differently_are_different(values: tuple[object, object]) -> None:
     one, other = (Module("layer1", "se", {"reduction": value}) for value in values)
     assert one != other
