@@ -44,7 +44,7 @@ def cost(
     gates: list[tuple[str, int]] = []
     replaced: list[tuple[str, int]] = []
     for module, site, own in _sited(placement, size):
-        added, extra_bytes = _added(_anywhere(module), _shape(site), identity_init)
+        added, extra_bytes = _added(_anywhere(module), site.bare, identity_init)
         total = total + added - own
         if module.name != REMOVE:
             instead = "existing" in site.kinds or attention.entry(module.name).kind != "gate"
@@ -66,7 +66,7 @@ def breakdown(
 
 def module_cost(module: Module, site: Site, *, identity_init: bool = False) -> Cost:
     """What ``module`` adds at ``site``, aside from an attention that it takes the place of."""
-    return _added(_anywhere(module), _shape(site), identity_init)[0]
+    return _added(_anywhere(module), site.bare, identity_init)[0]
 
 
 def _sited(placement: Placement, size: int) -> Iterator[tuple[Module, Site, Cost]]:
@@ -83,11 +83,6 @@ def _sited(placement: Placement, size: int) -> Iterator[tuple[Module, Site, Cost
 
 def _anywhere(module: Module) -> Module:
     return Module("", module.name, module.hyperparameters)
-
-
-def _shape(site: Site) -> Site:
-    """All of ``site`` that matters for costs, so that equal ones are counted once."""
-    return Site("", (), 0, "", site.shape, site.input_shape, site.conv)
 
 
 @cache

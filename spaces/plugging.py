@@ -1,6 +1,7 @@
 """Putting a placement's modules into a backbone, which keeps its parameter names."""
 
 from functools import cache, partial
+from itertools import product
 from typing import Any
 
 import torch
@@ -184,7 +185,11 @@ def _replaces(name: str) -> bool:
 
 @cache
 def completed(module: Module, site: Site) -> Module:
-    """``module`` at ``site`` with all hyper-parameters; raises if it cannot stand there."""
+    """``module`` at ``site`` with all hyper-parameters; raises if it cannot stand there.
+
+    Of values that build the same network there, such as reductions that leave one channel, it has
+    those that come first: the defaults, then in the order of the choices.
+    """
     if module.name == REMOVE:
         if "existing" not in site.kinds or module.hyperparameters:
             raise BadValue(
@@ -194,7 +199,57 @@ def completed(module: Module, site: Site) -> Module:
         return Module(site.path, REMOVE)
     entry = attention.entry(module.name)
     check(module.name, site)
-    return Module(site.path, module.name, entry.complete(dict(module.hyperparameters)))
+    chosen = Module("", module.name, entry.complete(dict(module.hyperparameters)))
+    meant = _meanings(module.name, site.bare)[chosen]
+    return Module(site.path, module.name, meant.hyperparameters)
+
+
+@cache
+def _meanings(name: str, site: Site) -> dict[Module, Module]:
+    """Each setting of a module at ``site``, and the first one that builds the same."""
+    choices = sorted(attention.entry(name).hyperparameters.items())
+    defaults = {key: choice.default for key, choice in choices}
+    every = product(*(choice.values for _, choice in choices))
+    settings = [defaults, *(dict(zip(defaults, values, strict=True)) for values in every)]
+    first: dict[object, Module] = {}
+    found: dict[Module, Module] = {}
+    for chosen in settings:
+        module = Module("", name, chosen)
+        built = _anatomy(_made(module, site)) if choices else name
+        found.setdefault(module, first.setdefault(built, module))
+    return found
+
+
+def _made(module: Module, site: Site) -> nn.Module:
+    """It, on the meta device."""
+    entry, chosen = attention.entry(module.name), dict[str, Any](module.hyperparameters)
+    with torch.device("meta"):
+        if entry.kind == "gate":
+            return entry.build(site.shape[0], site.shape[1:], **chosen)
+        assert site.conv is not None
+        return entry.wrap(site.conv.build(), site.input_shape[1:], **chosen)
+
+
+def _anatomy(built: nn.Module) -> object:
+    """What a module is made of: equal for two that compute the same with the same weights."""
+    parts = []
+    for path, part in built.named_modules():
+        own = {k: v for k, v in vars(part).items() if k not in _EVERY and not _is_plain(v)}
+        if own:  # who knows what it is: like nothing else
+            return object()
+        plain = sorted((k, repr(v)) for k, v in vars(part).items() if k not in _EVERY)
+        parts.append((path, type(part), part.extra_repr(), tuple(plain)))
+    tensors = [*built.named_parameters(), *built.named_buffers()]
+    return (*parts, *((path, tuple(t.shape), t.dtype) for path, t in tensors))
+
+
+_EVERY = frozenset(vars(nn.Module())) | {"training"}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 @cache

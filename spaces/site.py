@@ -79,6 +79,11 @@ class Site:
     conv: Conv | None = None  # if the module is a convolution
     aliases: tuple[str, ...] = ()  # modules around it that return the same map
 
+    @property
+    def bare(self) -> "Site":
+        """All of it that matters to a module there, so that equal ones are looked at once."""
+        return Site("", (), 0, "", self.shape, self.input_shape, self.conv)
+
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)

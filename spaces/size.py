@@ -3,44 +3,46 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations
+from typing import NamedTuple
 
-__all__ = ["Choices", "number_of"]
+__all__ = ["Choices", "Option", "number_of"]
 
-Poly = list[int]  # the number of ways to use 0, 1, 2, ... units
+Poly = tuple[int, ...]  # the number of ways to use 0, 1, 2, ... units
+
+
+class Option(NamedTuple):
+    """What may be chosen at a slot, in several variants."""
+
+    units: int  # how many modules it puts in
+    meanings: tuple[int, ...]  # of each variant; equal numbers for those that mean the same here
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
     """A slot: nothing, or one of some options."""
 
-    units: Mapping[str, int]  # an option's name -> how many modules it puts in
-    group: int = 0  # slots of one group share the settings of an option
+    options: Mapping[str, Option]
+    group: int = 0  # slots of one group share the variant of an option
 
 
-def number_of(
-    slots: Sequence[Choices],
-    variants: Mapping[str, int],
-    *,
-    shared: bool,
-    most: int | None = None,
-) -> int:
-    """The number of ways to choose at each slot, where option ``o`` comes in ``variants[o]`` ways.
+def number_of(slots: Sequence[Choices], *, shared: bool, most: int | None = None) -> int:
+    """The number of different outcomes of choosing at each slot.
 
-    Each slot has its own variant of an option, or, if ``shared``, all slots of a group that use
-    the option have the same one. With ``most``, only ways that use at most so many units count.
+    Each slot has its own variant of an option, or, if ``shared``, all slots of a group that use the
+    option have the same one. Two choices are one outcome if all that they put in means the same.
+    With ``most``, only those that use at most so many units count.
     """
     counted = _Counted(most)
-    total = [1]
+    total: Poly = (1,)
     if not shared:
         for slot in slots:
-            ways = counted.one()
-            for option, units in slot.units.items():
-                ways = counted.sum(ways, counted.monomial(variants[option], units))
+            ways: Poly = (1,)
+            for units, meanings in slot.options.values():
+                ways = counted.sum(ways, counted.monomial(len({*meanings}), units))
             total = counted.times(total, ways)
     for group in sorted({slot.group for slot in slots}) if shared else ():
-        here = [slot for slot in slots if slot.group == group]
-        total = counted.times(total, counted.sharing(here, variants))
+        total = counted.times(total, counted.sharing([s for s in slots if s.group == group]))
     return sum(total)
 
 
@@ -50,17 +52,14 @@ class _Counted:
     def __init__(self, most: int | None) -> None:
         self.most = most
 
-    def one(self) -> Poly:
-        return [1]
-
     def monomial(self, ways: int, units: int) -> Poly:
         if self.most is None:
-            return [ways]
-        return [0] * units + [ways] if units <= self.most else [0]
+            return (ways,)
+        return (*(0,) * units, ways) if units <= self.most else (0,)
 
     def sum(self, one: Poly, other: Poly) -> Poly:
         short, long = sorted((one, other), key=len)
-        return [a + b for a, b in zip(short, long, strict=False)] + long[len(short) :]
+        return (*(a + b for a, b in zip(short, long, strict=False)), *long[len(short) :])
 
     def times(self, one: Poly, other: Poly) -> Poly:
         length = len(one) + len(other) - 1
@@ -68,53 +67,58 @@ class _Counted:
         for i, a in enumerate(one):
             for j, b in enumerate(other[: len(found) - i]):
                 found[i + j] += a * b
-        return found
+        return tuple(found)
 
     def power(self, base: Poly, exponent: int) -> Poly:
-        found = self.one()
+        found: Poly = (1,)
         for bit in f"{exponent:b}":
             found = self.times(found, found)
             if bit == "1":
                 found = self.times(found, base)
         return found
 
-    def sharing(self, slots: Sequence[Choices], variants: Mapping[str, int]) -> Poly:
-        """The ways of slots that share the variant of each option.
+    def sharing(self, slots: Sequence[Choices]) -> Poly:
+        """The outcomes of slots that share the variant of each option.
 
-        Written with a formal E(o) for "option o may be used anywhere", an option contributes
-        (1 - v) + v E(o): 1 if it is used nowhere, v if it is used at all. Options that may stand
-        at the same slots are alike, so it is enough to say how many of them may be used.
+        Slots are of a few kinds. How many outcomes an option adds depends on the kinds of slot at
+        which it is used, so the sum goes, option by option, over the kinds at which it may be used,
+        with the weights that ``_weights`` gives; what these leave open at a slot of each kind is
+        all that has to be remembered.
         """
-        kinds = Counter(tuple(sorted(slot.units.items())) for slot in slots)
-        alike: dict[tuple[int, ...], list[int]] = {}  # units at each kind of slot -> variants
-        for option in {option for slot in slots for option in slot.units}:
-            where = tuple(dict(kind).get(option, 0) for kind in kinds)
-            alike.setdefault(where, []).append(variants[option])
-        total = [0]
-        for used in product(*(range(len(some) + 1) for some in alike.values())):
-            weight = 1
-            for number, some in zip(used, alike.values(), strict=True):
-                weight *= _weights(some)[number]
-            if not weight:
-                continue
-            ways = [weight]
-            for place, times in enumerate(kinds.values()):
-                slot = self.one()
-                for number, where in zip(used, alike, strict=True):
-                    if where[place]:
-                        slot = self.sum(slot, self.monomial(number, where[place]))
-                ways = self.times(ways, self.power(slot, times))
-            total = self.sum(total, ways)
+        kinds = Counter(tuple(sorted(slot.options.items())) for slot in slots)
+        there = [dict(kind) for kind in kinds]
+        open_ways: dict[tuple[Poly, ...], int] = {tuple((1,) for _ in kinds): 1}
+        for name in sorted({name for kind in there for name in kind}):
+            here = [kind.get(name) for kind in there]
+            grown: Counter[tuple[Poly, ...]] = Counter()
+            for allowed, weight in _weights([o.meanings for o in here if o]).items():
+                for ways, number in open_ways.items():
+                    more = (
+                        self.sum(way, self.monomial(1, option.units))
+                        if option and option.meanings in allowed
+                        else way
+                        for way, option in zip(ways, here, strict=True)
+                    )
+                    grown[tuple(more)] += weight * number
+            open_ways = {ways: number for ways, number in grown.items() if number}
+        total: Poly = (0,)
+        for ways, number in open_ways.items():
+            outcome: Poly = (number,)
+            for way, times in zip(ways, kinds.values(), strict=True):
+                outcome = self.times(outcome, self.power(way, times))
+            total = self.sum(total, outcome)
         return total
 
 
-def _weights(variants: Sequence[int]) -> Poly:
-    """The coefficients of the product of ((1 - v) + v E) by the power of E."""
-    found = [1]
-    for v in variants:
-        grown = [0] * (len(found) + 1)
-        for power, coefficient in enumerate(found):
-            grown[power] += coefficient * (1 - v)
-            grown[power + 1] += coefficient * v
-        found = grown
-    return found
+def _weights(meanings: Sequence[tuple[int, ...]]) -> dict[frozenset[tuple[int, ...]], int]:
+    """How often to count the ways in which an option is used at no other slots than these.
+
+    An option that is used at slots with exactly the meanings T has as many outcomes as there are
+    different variants, seen at all of them: w(T), and 1 if it is used nowhere. By inclusion and
+    exclusion "exactly T" is the sum over A within T of (-1)^|T - A| "within A".
+    """
+    distinct = sorted({*meanings})
+    subsets = [frozenset(c) for n in range(len(distinct) + 1) for c in combinations(distinct, n)]
+    outcomes = {T: len({*zip(*T, strict=True)}) if T else 1 for T in subsets}
+    weights = {A: sum((-1) ** len(T - A) * outcomes[T] for T in subsets if A <= T) for A in subsets}
+    return {A: weight for A, weight in weights.items() if weight}

@@ -18,7 +18,7 @@ from .placement import REMOVE, Module, Placement, Value
 from .plugging import completed, everywhere, may_stand
 from .settings import SpaceSettings
 from .site import KINDS, Site, Survey
-from .size import Choices, number_of
+from .size import Choices, Option, number_of
 
 __all__ = ["NOTHING", "Chooser", "Slot", "Space", "SpaceSettings"]
 
@@ -163,12 +163,18 @@ class Space:
         prefix = self._prefix(name)
         slots = [part.slots[slot] for slot in self._choices[name] if slot in part.slots]
         for found in _explained(slots, placement):
-            given = dict(known)
-            for slot, module in found.items():
-                given[prefix + slot] = module.name
-                scope = self._scope(part.slots[slot], module.name, prefix)
-                given |= {f"{scope}.{key}": value for key, value in module.hyperparameters}
-            follower = _Given(given, self._slot_parameters)
+            chosen: dict[str, Value] = {}
+            chosen |= {prefix + slot: modules[0].name for slot, modules in found.items()}
+            scopes: dict[tuple[str, str], list[tuple[Site, Module]]] = {}
+            for slot, modules in found.items():
+                option = modules[0].name
+                scope = self._scope(part.slots[slot], option, prefix), option
+                there = zip(part.slots[slot].options[option], modules, strict=True)
+                scopes.setdefault(scope, []).extend(there)
+            for (scope_name, option), pairs in scopes.items():
+                shared = self._variant(option, pairs)
+                chosen |= {f"{scope_name}.{key}": value for key, value in shared.items()}
+            follower = _Given(known | chosen, self._slot_parameters)
             try:
                 again = self.suggest(follower)
             except BadValue:
@@ -176,6 +182,13 @@ class Space:
             if again == placement:
                 return follower.chosen
         return None
+
+    def _variant(self, option: str, there: Sequence[tuple[Site, Module]]) -> dict[str, Value]:
+        """The first hyper-parameters of ``option`` that mean all these modules; none if none do."""
+        for variant in self._variants(option):
+            if all(completed(Module(s.path, option, variant), s) == module for s, module in there):
+                return variant
+        return {}
 
     def sample(self, rng: Random, *, density: float | None = None) -> Placement:
         """A placement drawn at random, each slot taken with a chance of ``density``.
@@ -323,17 +336,29 @@ class Space:
         return sum(self._part_size(part) for part in self._parts.values())
 
     def _part_size(self, part: _Part) -> int:
+        by_stage = self.settings.hyperparameters == "stage"
         slots = [
             Choices(
-                {option: len(there) for option, there in slot.options.items()},
-                group=slot.stage if self.settings.hyperparameters == "stage" else 0,
+                {
+                    option: Option(len(there), self._meanings(option, there))
+                    for option, there in slot.options.items()
+                },
+                group=slot.stage if by_stage else 0,
             )
             for slot in part.slots.values()
         ]
-        names = {option for slot in part.slots.values() for option in slot.options}
-        variants = {name: len(self._variants(name)) for name in names}
         shared = self.settings.hyperparameters in ("module", "stage")
-        return number_of(slots, variants, shared=shared, most=self.settings.most)
+        return number_of(slots, shared=shared, most=self.settings.most)
+
+    def _meanings(self, option: str, there: Sequence[Site]) -> tuple[int, ...]:
+        """Of each variant of ``option`` a number, equal for those that build the same there."""
+        numbers: dict[tuple[Module, ...], int] = {}
+        return tuple(
+            numbers.setdefault(
+                tuple(completed(Module(s.path, option, variant), s) for s in there), len(numbers)
+            )
+            for variant in self._variants(option)
+        )
 
     # what there is
 
@@ -465,11 +490,12 @@ class Space:
         }
 
     def _variants(self, option: str) -> list[dict[str, Value]]:
-        """Every combination of hyper-parameters of a module."""
+        """Every combination of hyper-parameters of a module, the defaults first."""
+        defaults = {key: choice.default for key, choice in self._asked(option)}
         found: list[dict[str, Value]] = [{}]
         for key, choice in self._asked(option):
             found = [{**one, key: value} for one in found for value in choice.values]
-        return found
+        return [defaults, *(one for one in found if one != defaults)]
 
     def _thinned(self, chosen: Mapping[str, str], part: _Part) -> Mapping[str, str]:
         """Of ``chosen`` as many as ``most`` allows, drawn by a hash of them."""
@@ -517,8 +543,10 @@ def _replaces(name: str) -> bool:
 _Left = dict[tuple[str, bool], tuple[Module, ...]]  # (site, whether they replace what is there)
 
 
-def _explained(slots: Sequence[Slot], placement: Placement) -> Iterator[dict[str, Module]]:
-    """Ways in which the slots make up ``placement``: of each that takes part, a module.
+def _explained(
+    slots: Sequence[Slot], placement: Placement
+) -> Iterator[dict[str, tuple[Module, ...]]]:
+    """Ways in which the slots make up ``placement``: of each that takes part, its modules.
 
     Slots may share sites, as the blocks of a stage and its end do: there the modules stand in the
     order of the slots.
@@ -530,24 +558,24 @@ def _explained(slots: Sequence[Slot], placement: Placement) -> Iterator[dict[str
     last = {site.path: slot for slot in slots for sites in slot.options.values() for site in sites}
     times = Counter(path for slot in slots for path in _paths(slot))
     sharing = [slot for slot in slots if any(times[path] > 1 for path in _paths(slot))]
-    found: dict[str, Module] = {}
+    found: dict[str, tuple[Module, ...]] = {}
     for slot in slots:
         taken = None if slot in sharing else next(_taken(slot, left), None)
         if taken is not None:  # the only way
             found[slot.name], left = taken
 
-    def ways(number: int, left: _Left) -> Iterator[dict[str, Module]]:
+    def ways(number: int, left: _Left) -> Iterator[dict[str, tuple[Module, ...]]]:
         if number == len(sharing):
             if not any(left.values()):
                 yield {}
             return
         slot = sharing[number]
         ends = [path for path in _paths(slot) if last[path] is slot]
-        for module, after in [*_taken(slot, left), (None, left)]:
+        for modules, after in [*_taken(slot, left), (None, left)]:
             if any(after.get((path, replaces)) for path in ends for replaces in (True, False)):
                 continue
             for rest in ways(number + 1, after):
-                yield rest if module is None else {slot.name: module, **rest}
+                yield rest if modules is None else {slot.name: modules, **rest}
 
     for some in ways(0, left):
         yield found | some
@@ -557,13 +585,16 @@ def _paths(slot: Slot) -> set[str]:
     return {site.path for sites in slot.options.values() for site in sites}
 
 
-def _taken(slot: Slot, left: _Left) -> Iterator[tuple[Module, _Left]]:
+def _taken(slot: Slot, left: _Left) -> Iterator[tuple[tuple[Module, ...], _Left]]:
     """An option that is the first one left at all of its sites, and what is left after it."""
     for option, sites in slot.options.items():
         keys = [(site.path, _replaces(option)) for site in sites]
         firsts = [left.get(key, ())[:1] for key in keys]
         if all(first and first[0].name == option for first in firsts):
-            yield firsts[0][0], {**left, **{key: left[key][1:] for key in keys}}
+            yield (
+                tuple(first[0] for first in firsts),
+                {**left, **{key: left[key][1:] for key in keys}},
+            )
 
 
 def _index(choices: Sequence[Value], value: Value) -> int:

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from itertools import product
 from typing import Any
 
 import pytest
@@ -580,3 +581,42 @@ def test_an_exported_network_resizes_images_of_any_size() -> None:
     exported = torch.export.export(model, (images(2, 40),), dynamic_shapes=(sizes,)).module()
     for x in (images(3, 40), images(1, 24), torch.randn(2, 3, 17, 60)):
         assert_close(exported(x), model(x))
+
+
+# ------------------------------------------------------------------- one spelling for one network
+
+
+def every_setting(name: str) -> list[dict[str, Any]]:
+    choices = attention.entry(name).hyperparameters
+    values = product(*(choice.values for choice in choices.values()))
+    return [dict(zip(choices, some, strict=True)) for some in values]
+
+
+@pytest.mark.parametrize("name", attention.names())
+def test_what_builds_the_same_network_has_the_same_key_and_nothing_else_has(name: str) -> None:
+    """Reductions that leave as many channels, a kernel that is the usual one, and so on."""
+    path, x = CONV if attention.entry(name).kind != "gate" else BRANCH, images(4, 40).double()
+    networks: dict[str, nn.Module] = {}
+    for chosen in every_setting(name):
+        if chosen.get("equivariance"):  # that is a loss, not a part of the network
+            continue
+        given = placed(Module(path, name, chosen))
+        one = complete(given, 40)
+        torch.manual_seed(1)  # as the full setting says, not as the canonical one does
+        entry, host = attention.entry(name), backbone("resnet8", 5)
+        here = host.get_submodule(path)
+        if entry.kind == "gate":
+            attach(here, entry.build(32, (20, 20), **chosen))
+        else:
+            host.set_submodule(path, entry.wrap(here, (20, 20), **chosen))
+        with torch.no_grad():
+            for number, parameter in enumerate(host.parameters()):
+                source = torch.Generator().manual_seed(number)
+                parameter += 0.3 * torch.randn(parameter.shape, generator=source)
+        host.double().eval()
+        for key, other in networks.items():
+            shapes = [p.shape for p in host.parameters()], [p.shape for p in other.parameters()]
+            same = shapes[0] == shapes[1] and torch.equal(host(x), other(x))
+            assert same == (key == one.key), f"{chosen}: {one.spelling}"
+        networks.setdefault(one.key, host)
+    assert len(networks) >= 1
