@@ -31,6 +31,8 @@ bench: $(READY)
 	$(BIN)/python benchmarks/main_job.py
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/aw.py
+	$(BIN)/python benchmarks/costs.py
+	$(BIN)/python benchmarks/backbones.py
 
 # installed once; again only when what is required has changed
 $(READY): pyproject.toml

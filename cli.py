@@ -289,15 +289,18 @@ def _show_module(console: "Console", entry: "Entry") -> None:
 
 @command("foveate sites mobilenet_v3_small --image-size 128")
 def sites(
-    backbone: Annotated[str, typer.Argument(help=BACKBONE)],
+    backbone: Annotated[str | None, typer.Argument(help=f"{BACKBONE}; none: list them")] = None,
     image_size: Annotated[int, typer.Option(min=8, help="Pixels a side")] = 224,
     plugins: Plugins = None,
 ) -> None:
     """Print the places of a backbone as a tree, and what may stand there."""
     from .spaces import Placement, cost
     from .spaces.networks import surveyed
-    from .spaces.tables import sites_table
+    from .spaces.tables import backbones_table, sites_table
 
+    if backbone is None:
+        _console().print(backbones_table())
+        return
     settings = _everything(backbone, plugins)
     name = settings.backbone
     bare = cost(Placement(name), image_size)

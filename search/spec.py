@@ -14,7 +14,8 @@ from .. import attention
 from .._settings import Settings
 from ..errors import BadValue
 from ..spaces.networks import add_backbones, own_source
-from ..spaces.space import Space, SpaceSettings
+from ..spaces.settings import PRESETS, SpaceSettings
+from ..spaces.space import Space
 from ..workers.data import Data, Images, load
 from ..workers.recipe import Recipe
 from .stopping import Stopping
@@ -129,8 +130,12 @@ class SearchSpec(Settings):
     @field_validator("space", mode="before")
     @classmethod
     def _all_with_plugins(cls, space: Any, info: ValidationInfo) -> Any:
-        modules = space.get("modules") if isinstance(space, dict) else None
-        if isinstance(modules, list | tuple) and "all" in modules:
+        if not isinstance(space, dict):
+            return space
+        preset = PRESETS.get(str(space.get("preset")), {})
+        modules = space.get("modules", preset.get("modules"))
+        of_preset = "modules" not in space and modules is not None
+        if isinstance(modules, list | tuple) and ("all" in modules or of_preset):
             return space | {"modules": [*modules, *_plugged(info)]}
         return space
 

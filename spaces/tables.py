@@ -7,12 +7,29 @@ from rich.table import Table
 
 from .. import attention
 from .counting import Cost
+from .networks import backbones, source_of
 from .placement import REMOVE, Module
 from .plugging import may_stand
 from .site import Site, Survey
 from .timing import Latency
 
-__all__ = ["costs_table", "latency_table", "sites_table", "units_table"]
+__all__ = ["backbones_table", "costs_table", "latency_table", "sites_table", "units_table"]
+
+
+def backbones_table() -> Table:
+    """The names of the backbones, by where they come from."""
+    table = _table("from", "backbones")
+    for source, title in {
+        "cifar": "for small images",
+        "preact": "pre-activation and wide, for small images",
+        "torchvision": "torchvision",
+    }.items():
+        names = [name for name in backbones() if source_of(name) == source]
+        table.add_row(title, " ".join(names))
+    table.add_row("timm, if it is installed", "timm:NAME, such as timm:resnet50d")
+    table.add_row("you", "package.module:FUNCTION or path/to/nets.py:FUNCTION")
+    table.add_row("options", "NAME@stem=small and NAME@width=0.5, or both, joined by a comma")
+    return table
 
 
 def sites_table(there: Survey, modules: Sequence[str]) -> Table:

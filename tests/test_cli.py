@@ -109,6 +109,13 @@ def test_the_sites_are_listed_with_what_may_stand_there() -> None:
     assert re.search(r"block\.1 +existing +16 x 16 x 16 +remove or a gate in its place +22", shown)
 
 
+def test_the_backbones_are_listed() -> None:
+    shown = foveate("sites").output
+    assert re.search(r"for small images +resnet8 resnet14 resnet20 ", shown)
+    assert re.search(r"torchvision +alexnet ", shown) and "wide_resnet101_2" in shown
+    assert "wrn28_10" in shown and "vit_" not in shown
+
+
 def test_a_placement_by_hand_is_priced() -> None:
     places = ["--place", "layer3.*=eca", "--place", "layer4.*.conv2=aw(reduction=8)"]
     shown = foveate("cost", "resnet50", *places).output

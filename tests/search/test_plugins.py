@@ -137,6 +137,12 @@ def test_all_are_those_of_plugins_too(dim: str) -> None:
     assert spec.space.modules == tuple(attention.names()) and "dim" in spec.space.modules
 
 
+@pytest.mark.parametrize("preset", ["papers", "gates", "full"])
+def test_presets_have_those_of_plugins_too(preset: str, dim: str) -> None:
+    spec = SearchSpec.read(None, [f"space.preset={preset}"], [dim])
+    assert {"dim", "cram"} <= {*spec.space.modules}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
