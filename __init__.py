@@ -7,7 +7,20 @@ from ._lazy import lazy
 if TYPE_CHECKING:
     from .errors import UserError
     from .search.spec import SearchSpec
-    from .spaces import Cost, Module, Placement, Site, Space, SpaceSettings, build, cost, sites
+    from .spaces import (
+        Cost,
+        Module,
+        Placement,
+        Site,
+        Space,
+        SpaceSettings,
+        build,
+        cost,
+        place,
+        plug,
+        sites,
+        unplug,
+    )
     from .workers.data import Data
     from .workers.recipe import Recipe
 
@@ -24,7 +37,10 @@ __all__ = [
     "UserError",
     "build",
     "cost",
+    "place",
+    "plug",
     "sites",
+    "unplug",
 ]
 
 __getattr__ = lazy(
@@ -42,6 +58,9 @@ __getattr__ = lazy(
         "UserError": ".errors",
         "build": ".spaces",
         "cost": ".spaces",
+        "place": ".spaces",
+        "plug": ".spaces",
         "sites": ".spaces",
+        "unplug": ".spaces",
     },
 )
