@@ -19,7 +19,7 @@ from torch import nn
 
 from .. import attention
 from ..attention._plugins import is_main
-from ..errors import BadValue
+from ..errors import BadValue, listed
 from ..spaces import cifar, preact, reshaping
 from ..spaces.networks import (
     backbone,
@@ -32,7 +32,7 @@ from ..spaces.networks import (
 )
 from ..spaces.own import argument_of
 from ..spaces.placement import REMOVE, Module, Placement, draw
-from ..spaces.plugging import _gated, _resized, attach
+from ..spaces.plugging import _gated, _resized, attach, in_order
 from ..spaces.site import stem_of
 from . import front, store
 from .records import Study, Trial
@@ -186,9 +186,22 @@ def _needs(placement: Placement) -> str:
     source, base = source_of(placement.backbone), described(placement.backbone).base
     if source == "timm":
         return "torch, torchvision and timm"
-    if source == "own" and not own_source(base):
-        return f"torch, torchvision and {base.partition(':')[0].partition('.')[0]}"
-    return "torch and torchvision only"
+    if source != "own":
+        return "torch and torchvision only"
+    text = own_source(base)
+    others = _imported(text[1]) if text else {base.partition(":")[0].partition(".")[0]}
+    return listed(["torch", "torchvision", *sorted(others)]) + ("" if others else " only")
+
+
+def _imported(text: str) -> set[str]:
+    """The packages that a file imports, beside torch's and the standard library's."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found - {"torch", "torchvision", "", *sys.stdlib_module_names}
 
 
 def _backbone(placement: Placement, weights: str | None) -> tuple[set[str], list[str]]:
@@ -207,10 +220,13 @@ def _backbone(placement: Placement, weights: str | None) -> tuple[set[str], list
         call = f"timm.create_model({base.removeprefix('timm:')!r}, num_classes={classes})"
     elif source == "own":
         module, _, function = base.partition(":")
-        there = "_beside('backbone')" if own_source(base) else module
-        imports |= set() if own_source(base) else {f"import {module}"}
+        if own_source(base):
+            function = f"_beside('backbone').{function}"
+        else:
+            imports.add(f"from {module} import {function} as _backbone")
+            function = "_backbone"
         keyword = {"": "", "*": classes}.get(takes := argument_of(base), f"{takes}={classes}")
-        call = f"{there}.{function}({keyword})"
+        call = f"{function}({keyword})"
         if not takes:
             path, linear = _head(made)
             bias = linear.bias is not None
@@ -276,7 +292,7 @@ def _placing(placement: Placement, study: Study, spec: SearchSpec) -> list[str]:
     """The statements that put each module in its place, weights aside."""
     there = surveyed(placement.backbone, placement.image_size or study.images["size"])
     lines: list[str] = []
-    for module in placement.modules:
+    for module in in_order(placement.modules):
         site, path = there.at(module.site), repr(module.site)
         assert site is not None  # it was trained there
         emptied = f"model.set_submodule({path}, nn.Identity())"  # of what the backbone has there

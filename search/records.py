@@ -65,7 +65,7 @@ class Study(Base):
         default=dict
     )  # size in pixels; mean and std per channel; how many of each split
     classes: Mapped[list[Any]]  # names of the labels
-    space_size: Mapped[str] = mapped_column(String(100))  # an integer of any length
+    space_size: Mapped[str] = mapped_column(Text)  # an integer of any length
     reference_gflops: Mapped[float]  # of the dearest placement: the hypervolume's reference
     bare_gflops: Mapped[float]
     versions: Mapped[dict[str, Any]]  # of the packages that made it

@@ -6,6 +6,7 @@ from rich.console import Console
 from sqlalchemy.orm import Session
 
 from ..errors import UserError
+from ..spaces.space import Space
 from . import store
 from .driver import Outcome, drive
 from .export import chosen, export
@@ -33,7 +34,7 @@ def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) 
             f"Study {name!r} in {store.url_of(storage).render_as_string(hide_password=True)}: "
             f"{spec.space.backbone} on {spec.data.name} ({about['train']:,} training, "
             f"{about['validation']:,} validation images of {about['size']} pixels), "
-            f"{space.size:,} placements, {spec.trials} trials of {spec.recipe.epochs} epochs",
+            f"{_count(space)} placements, {spec.trials} trials of {spec.recipe.epochs} epochs",
             highlight=False,
             soft_wrap=True,
         )
@@ -102,3 +103,8 @@ def _show(ledger: Ledger, name: str, storage: str, console: Console, out: Path) 
         soft_wrap=True,
         markup=False,
     )
+
+
+def _count(space: Space) -> str:
+    size = f"{space.size:,}" if space.size < 10**12 else f"{float(space.size):.2g}"
+    return size if space.size_is_exact else f"at most {size}"

@@ -7,13 +7,14 @@ from os import cpu_count
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import torch
 import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from .. import attention
 from .._settings import Settings
 from ..errors import BadValue
-from ..spaces.networks import add_backbones, own_source
+from ..spaces.networks import add_backbones, backbone, own_source
 from ..spaces.settings import PRESETS, SpaceSettings
 from ..spaces.space import Space
 from ..workers.data import Data, Images, load
@@ -205,6 +206,12 @@ class SearchSpec(Settings):
                 f"{len(images.train)} training images"
             )
         space = Space(self.space, images.size)
+        if (
+            self.space.weights is not None
+        ):  # a file that does not fit is said before the first trial
+            for base in space.bases:
+                with torch.device("meta"):
+                    backbone(base.backbone, len(images.classes), weights=self.space.weights)
         if self.plugins:  # nobody has tried them yet
             for placement in space.baselines().values():
                 space.cost(placement, len(images.classes))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 from math import prod
+from threading import RLock
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ __all__ = ["breakdown", "cost", "module_cost"]
 
 NOTHING = Cost(0, 0, 0)
 FLOAT32 = 4  # bytes
+_LOCK = RLock()
 
 
 @cache
@@ -31,8 +33,8 @@ def cost(
     The backbone is counted once, and each module by itself at its site's shape: the sum is equal
     to counting the whole network, built with the same ``identity_init``. Where the placement has
     an ``image_size`` of its own, resizing to it is a part of preparing images and not counted.
-    The peak may be less than said if it was in an attention of the backbone's own that the
-    placement takes out.
+    Its peak of activations is at most what is said, and just that unless the placement takes out
+    an attention of the backbone's own or the backbone keeps its maps in another order of memory.
 
     Raises
         UnknownName, BadValue  as ``complete``
@@ -87,13 +89,15 @@ def _anywhere(module: Module) -> Module:
 
 @cache
 def _bare(name: str, image_size: int, classes: int) -> Trace:
-    return trace(_model(name, classes), 1, 3, image_size, image_size)
+    with _LOCK:  # a network is hooked while it is counted
+        return trace(_model(name, classes), 1, 3, image_size, image_size)
 
 
 @cache
 def _own(name: str, site: Site) -> Cost:
     """Of the attention that the backbone has at ``site``."""
-    return count(_model(name, 10).get_submodule(site.path), 1, *site.input_shape)
+    with _LOCK:
+        return count(_model(name, 10).get_submodule(site.path), 1, *site.input_shape)
 
 
 @cache

@@ -134,7 +134,12 @@ def _run(model: nn.Module, shape: tuple[int, ...], counter: "_Counter") -> tuple
     # inference mode, if we are called in it, would show operators before they are taken apart
     with torch.inference_mode(False), torch.no_grad(), counter:
         x = torch.empty(shape, device="meta")
-        model.eval()(x)
+        modes = [(module, module.training) for module in model.modules()]
+        try:
+            model.eval()(x)
+        finally:
+            for module, mode in modes:
+                module.training = mode
     parameters = sum(p.numel() for p in model.parameters())
     cost = Cost(parameters, counter.macs, counter.operators.total(), counter.peak)
     return cost, x.untyped_storage().nbytes()
@@ -220,14 +225,19 @@ def _made(packet: Any, args: Any) -> Any:
     """
     if packet is aten.native_batch_norm and args[0].is_contiguous() and not args[5]:
         return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
-    if packet is aten.addmm and args[1].dtype == args[2].dtype and args[1].is_contiguous():
+    fits = packet is aten.addmm and args[1].ndim == 2 and args[1].shape[1] == args[2].shape[0]
+    if fits and args[1].dtype == args[2].dtype and args[1].is_contiguous():
         return args[1].new_empty(args[1].shape[0], args[2].shape[1])
     if packet not in _ELEMENTWISE:
         return None
     tensors = [arg for arg in args if isinstance(arg, Tensor)]
     dtype, shape = tensors[0].dtype, tensors[0].shape
-    if not dtype.is_floating_point or any(
-        t.dtype != dtype or t.device.type != "meta" or not t.is_contiguous() for t in tensors
+    if (
+        any(isinstance(arg, complex) for arg in args)
+        or not dtype.is_floating_point
+        or any(
+            t.dtype != dtype or t.device.type != "meta" or not t.is_contiguous() for t in tensors
+        )
     ):
         return None
     if any(tensor.shape != shape for tensor in tensors):

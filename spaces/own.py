@@ -62,7 +62,8 @@ def add_text(path: str, source: str) -> None:
             )
         return
     home = f"foveate_backbones_{sha256(source.encode()).hexdigest()[:16]}"
-    module = load_text("file of backbones", home, path, source)
+    with torch.device("cpu"):  # what it defines is for good, whoever asked on the meta device
+        module = load_text("file of backbones", home, path, source)
     _TEXTS[name] = Text(path, source, module)
 
 
@@ -117,7 +118,8 @@ def _module(name: str, home: str) -> ModuleType:
     if home in _TEXTS:
         return _TEXTS[home].module
     try:
-        return import_module(home)
+        with torch.device("cpu"):
+            return import_module(home)
     except ModuleNotFoundError as error:
         if error.name and (home == error.name or home.startswith(f"{error.name}.")):
             raise BadValue(

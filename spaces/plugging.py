@@ -1,5 +1,6 @@
 """Putting a placement's modules into a backbone, which keeps its parameter names."""
 
+from collections.abc import Iterable
 from functools import cache, partial
 from itertools import product
 from typing import Any
@@ -31,6 +32,7 @@ def build(
     or for the placement's own, to which images are then resized. ``weights`` are the backbone's,
     loaded before anything is plugged in: see ``backbone``.
     """
+    complete(placement, image_size)  # inspection may draw numbers: it has to come before weights
     model = backbone(placement.backbone, classes, weights=weights)
     plug(model, placement, image_size=image_size, identity_init=identity_init)
     if placement.image_size is not None:
@@ -60,8 +62,7 @@ def plug(
     """
     placement = complete(placement, image_size)
     there = surveyed(placement.backbone, placement.image_size or image_size)
-    # first what replaces: a gate behind a container is the child of one of the modules in it
-    for module in sorted(placement.modules, key=lambda module: not _replaces(module.name)):
+    for module in in_order(placement.modules):
         site = there.at(module.site)
         assert site is not None  # it is complete
         here = model.get_submodule(module.site)
@@ -127,7 +128,10 @@ def attach(host: nn.Module, gate: nn.Module) -> None:
     """Apply ``gate`` to all that ``host`` returns, as its child ``attention``."""
     home, path = host, ""
     while isinstance(home, nn.Sequential | nn.ModuleList | nn.ModuleDict) and len(home):
-        name, home = list(home.named_children())[-1]  # containers run or list their children
+        # containers run or list their children; one without parameters may be shared by many
+        children = list(home.named_children())
+        own = [child for child in children if [*child[1].parameters()]]
+        name, home = (own or children)[-1]
         path += f"{name}."
     name = "attention"
     while hasattr(home, name):
@@ -168,8 +172,8 @@ def complete(placement: Placement, image_size: int = 224) -> Placement:
             )
         modules.setdefault(site.path, []).append(completed(module, site))
     for path, here in modules.items():
-        here.sort(key=lambda module: not _replaces(module.name))  # a stable sort
-        if len(here) > 1 and _replaces(here[1].name):
+        here[:] = in_order(here)
+        if len(here) > 1 and replaces(here[1].name):
             names = " and ".join(module.name for module in here[:2])
             raise BadValue(f"only one module can replace {path!r}, got {names}")
         if len(here) > 1 and here[0].name == REMOVE:
@@ -179,7 +183,16 @@ def complete(placement: Placement, image_size: int = 224) -> Placement:
     return Placement(name, tuple(ordered), size)
 
 
-def _replaces(name: str) -> bool:
+def in_order(modules: Iterable[Module]) -> list[Module]:
+    """What replaces something first, whatever its site, then the gates.
+
+    So a gate behind a container is the child of a module in it that stays there.
+    """
+    return sorted(modules, key=lambda module: not replaces(module.name))
+
+
+def replaces(name: str) -> bool:
+    """Whether the module called ``name`` takes the place of something."""
     return name == REMOVE or attention.entry(name).kind != "gate"
 
 
@@ -200,8 +213,9 @@ def completed(module: Module, site: Site) -> Module:
     entry = attention.entry(module.name)
     check(module.name, site)
     chosen = Module("", module.name, entry.complete(dict(module.hyperparameters)))
-    meant = _meanings(module.name, site.bare)[chosen]
-    return Module(site.path, module.name, meant.hyperparameters)
+    if entry.is_builtin:  # of a plugin, who knows what a value does
+        chosen = _meanings(module.name, site.bare)[chosen]
+    return Module(site.path, module.name, chosen.hyperparameters)
 
 
 @cache

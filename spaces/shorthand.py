@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from math import inf
 
 from .. import attention
@@ -73,7 +72,8 @@ def _meant(pattern: str, module: str, there: Survey, name: str) -> list[Site]:
         attention.entry(module)  # a name that there is not is the first thing to say
     if (exact := there.at(pattern)) is not None:
         return [exact]  # ``complete`` says if it cannot stand there
-    matching = _matching(pattern, there.sites) or _matching(pattern, there.others)
+    matching = [site for site in there.sites if site.matches(pattern)]
+    matching = matching or [site for site in there.others if site.matches(pattern)]
     if not matching:
         paths = [site.path for site in there.sites]
         raise unknown(f"site of {name} called", pattern, paths, near=[s.path for s in there.others])
@@ -86,11 +86,3 @@ def _meant(pattern: str, module: str, there: Survey, name: str) -> list[Site]:
     if not able:
         raise BadValue(f"{module} can stand at none of the {len(matching)} sites {pattern!r}")
     return usual or able
-
-
-def _matching(pattern: str, some: Iterable[Site]) -> list[Site]:
-    return [
-        site
-        for site in some
-        if any(fnmatchcase(path, pattern) for path in (site.path, *site.aliases))
-    ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
@@ -78,6 +79,10 @@ class Site:
     def bare(self) -> "Site":
         """All of it that matters to a module there, so that equal ones are looked at once."""
         return Site("", (), 0, "", self.shape, self.input_shape, self.conv)
+
+    def matches(self, pattern: str) -> bool:
+        """Whether the glob ``pattern`` fits its path or one of its aliases."""
+        return any(fnmatchcase(path, pattern) for path in (self.path, *self.aliases))
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
-__all__ = ["Choices", "Option", "number_of"]
+__all__ = ["Choices", "Option", "TooManyError", "apart", "number_of"]
+
+LIMIT = 3000  # ways to remember at once: a second or two
 
 Poly = tuple[int, ...]  # the number of ways to use 0, 1, 2, ... units
 
@@ -26,12 +28,38 @@ class Choices:
     group: int = 0  # slots of one group share the variant of an option
 
 
+class TooManyError(Exception):
+    """It would take too long to count exactly."""
+
+
+def apart(slots: Sequence[Choices]) -> list[Choices]:
+    """The same, as if variants that mean different things anywhere did so everywhere."""
+    meanings: dict[tuple[int, str], list[tuple[int, ...]]] = {}
+    for slot in slots:
+        for name, option in slot.options.items():
+            meanings.setdefault((slot.group, name), []).append(option.meanings)
+    finest = {}
+    for key, some in meanings.items():
+        seen: dict[tuple[int, ...], int] = {}
+        finest[key] = tuple(seen.setdefault(v, len(seen)) for v in zip(*some, strict=True))
+    return [
+        Choices(
+            {name: Option(o.units, finest[slot.group, name]) for name, o in slot.options.items()},
+            slot.group,
+        )
+        for slot in slots
+    ]
+
+
 def number_of(slots: Sequence[Choices], *, shared: bool, most: int | None = None) -> int:
     """The number of different outcomes of choosing at each slot.
 
     Each slot has its own variant of an option, or, if ``shared``, all slots of a group that use the
     option have the same one. Two choices are one outcome if all that they put in means the same.
     With ``most``, only those that use at most so many units count.
+
+    Raises
+        TooManyError  where that would take minutes
     """
     counted = _Counted(most)
     total: Poly = (1,)
@@ -101,6 +129,8 @@ class _Counted:
                     )
                     grown[tuple(more)] += weight * number
             open_ways = {ways: number for ways, number in grown.items() if number}
+            if len(open_ways) > LIMIT:
+                raise TooManyError
         total: Poly = (0,)
         for ways, number in open_ways.items():
             outcome: Poly = (number,)
@@ -118,6 +148,8 @@ def _weights(meanings: Sequence[tuple[int, ...]]) -> dict[frozenset[tuple[int, .
     exclusion "exactly T" is the sum over A within T of (-1)^|T - A| "within A".
     """
     distinct = sorted({*meanings})
+    if 2 ** len(distinct) > LIMIT:
+        raise TooManyError
     subsets = [frozenset(c) for n in range(len(distinct) + 1) for c in combinations(distinct, n)]
     outcomes = {T: len({*zip(*T, strict=True)}) if T else 1 for T in subsets}
     weights = {A: sum((-1) ** len(T - A) * outcomes[T] for T in subsets if A <= T) for A in subsets}

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from hashlib import sha256
 from random import Random
@@ -13,12 +12,12 @@ from .. import attention
 from ..errors import BadValue, listed, unknown
 from .costs import cost, module_cost
 from .counting import Cost
-from .networks import surveyed, with_options
+from .networks import described, surveyed, with_options
 from .placement import REMOVE, Module, Placement, Value
-from .plugging import completed, everywhere, may_stand
+from .plugging import completed, everywhere, in_order, may_stand, replaces
 from .settings import SpaceSettings
 from .site import KINDS, Site, Survey
-from .size import Choices, Option, number_of
+from .size import Choices, Option, TooManyError, apart, number_of
 
 __all__ = ["NOTHING", "Chooser", "Slot", "Space", "SpaceSettings"]
 
@@ -72,6 +71,9 @@ class Space:
             for width in self._widths
             for size in self._sizes
         }
+        bases = [part.base.spelling for part in self._parts.values()]
+        if twice := sorted({base for base in bases if bases.count(base) > 1}):
+            raise BadValue(f"space.backbones and space.widths name one network twice: {twice[0]}")
         if not any(part.slots for part in self._parts.values()):
             where = ", ".join(settings.sites)
             where += f" of kind {listed(settings.kinds, last='or')}" if settings.kinds else ""
@@ -126,8 +128,8 @@ class Space:
 
         A site's parameter is called by its path; a hyper-parameter ``se.reduction``, or
         ``stage1.se.reduction`` or ``layer1.0.bn2.se.reduction`` where each stage or site has its
-        own. With several backbones these begin with ``NAME/``, and the parameters ``backbone``,
-        ``width`` and ``image_size`` come first where there is a choice. Of more modules than
+        own. With several backbones these begin with ``NAME/``, and the parameters ``@backbone``,
+        ``@width`` and ``@image_size`` come first where there is a choice. Of more modules than
         ``most`` some are left out, the same ones for the same choices.
         """
         name, width, size = self._ask_base(trial)
@@ -149,7 +151,7 @@ class Space:
                 settings[scope] = self._ask_hyperparameters(trial, option, scope)
             for site in part.slots[slot].options[option]:
                 modules.append(completed(Module(site.path, option, settings[scope]), site))
-        return Placement.of(part.base.backbone, _in_order(modules), part.base.image_size)
+        return Placement.of(part.base.backbone, in_order(modules), part.base.image_size)
 
     def parameters(self, placement: Placement) -> dict[str, Value] | None:
         """What ``suggest`` would have chosen for ``placement``; ``None`` if it is outside."""
@@ -158,8 +160,8 @@ class Space:
             return None
         name, width, size = bases[placement.base]
         part = self._parts[name, width, size]
-        known: dict[str, Value] = {"backbone": name, "width": width}
-        known["image_size"] = size or self.image_size
+        known: dict[str, Value] = {"@backbone": name, "@width": width}
+        known["@image_size"] = size or self.image_size
         prefix = self._prefix(name)
         slots = [part.slots[slot] for slot in self._choices[name] if slot in part.slots]
         for found in _explained(slots, placement):
@@ -219,7 +221,7 @@ class Space:
         seen = {placement}
         for name, choices in asked.offered.items():
             for value in choices:
-                if name == "backbone" or _same(value, chosen[name]):
+                if name == "@backbone" or _same(value, chosen[name]):
                     continue
                 given = _Given(chosen | {name: value}, self._slot_parameters)
                 other = self.suggest(given)
@@ -332,10 +334,24 @@ class Space:
 
     @cached_property
     def size(self) -> int:
-        """How many different placements there are, exactly."""
-        return sum(self._part_size(part) for part in self._parts.values())
+        """How many different placements there are: exactly, if ``size_is_exact``.
 
-    def _part_size(self, part: _Part) -> int:
+        Where hyper-parameters are shared by places of many widths, at some of which two settings
+        build the same, that could take hours: then it is how many there are at most.
+        """
+        return self._size[0]
+
+    @property
+    def size_is_exact(self) -> bool:
+        """Whether ``size`` is the number of placements, and not a bound."""
+        return self._size[1]
+
+    @cached_property
+    def _size(self) -> tuple[int, bool]:
+        sizes = [self._part_size(part) for part in self._parts.values()]
+        return sum(size for size, _ in sizes), all(exact for _, exact in sizes)
+
+    def _part_size(self, part: _Part) -> tuple[int, bool]:
         by_stage = self.settings.hyperparameters == "stage"
         slots = [
             Choices(
@@ -348,7 +364,10 @@ class Space:
             for slot in part.slots.values()
         ]
         shared = self.settings.hyperparameters in ("module", "stage")
-        return number_of(slots, shared=shared, most=self.settings.most)
+        try:
+            return number_of(slots, shared=shared, most=self.settings.most), True
+        except TooManyError:
+            return number_of(apart(slots), shared=shared, most=self.settings.most), False
 
     def _meanings(self, option: str, there: Sequence[Site]) -> tuple[int, ...]:
         """Of each variant of ``option`` a number, equal for those that build the same there."""
@@ -366,7 +385,8 @@ class Space:
         return surveyed(name, size or self.image_size)
 
     def _part(self, name: str, width: float, size: int | None) -> _Part:
-        base = Placement(with_options(name, width=width) if width != 1 else name, (), size)
+        wide = described(name).width * width
+        base = Placement(with_options(name, width=wide), (), size)
         there = self._survey(base.backbone, size)
         slots = {slot.name: slot for slot in self._slots(there, name) if slot.options}
         return _Part(base, slots)
@@ -385,7 +405,7 @@ class Space:
             kinds = site.kinds if kind == "existing" else (kind,)
             if not self._stands(module, site, there, kinds):
                 return False
-            return not _replaces(module) or replaced.setdefault(site, kind) == kind
+            return not replaces(module) or replaced.setdefault(site, kind) == kind
 
         for kind in KINDS:
             groups: dict[int, list[Site]] = {}
@@ -413,8 +433,8 @@ class Space:
         paths = [site.path for site in there.sites]
         found: list[Site] = []
         for pattern in self.settings.sites:
-            matching = [site for site in there.sites if _matches(site, pattern)]
-            matching = matching or [site for site in there.others if _matches(site, pattern)]
+            matching = [site for site in there.sites if site.matches(pattern)]
+            matching = matching or [site for site in there.others if site.matches(pattern)]
             if not matching:
                 near = [site.path for site in there.others]
                 raise unknown(f"site of {name} called", pattern, paths, near=near)
@@ -452,17 +472,17 @@ class Space:
 
     def _base_choices(self) -> dict[str, tuple[Value, ...]]:
         sizes = tuple(size or self.image_size for size in self._sizes)
-        return {"backbone": self._names, "width": self._widths, "image_size": sizes}
+        return {"@backbone": self._names, "@width": self._widths, "@image_size": sizes}
 
     def _ask_base(self, trial: Chooser) -> tuple[str, float, int | None]:
         asked = {
             key: trial.suggest_categorical(key, list(values)) if len(values) > 1 else values[0]
             for key, values in self._base_choices().items()
         }
-        size = int(asked["image_size"])
+        size = int(asked["@image_size"])
         return (
-            str(asked["backbone"]),
-            float(asked["width"]),
+            str(asked["@backbone"]),
+            float(asked["@width"]),
             None if size == self.image_size else size,
         )
 
@@ -527,19 +547,6 @@ class Space:
         )
 
 
-def _matches(site: Site, pattern: str) -> bool:
-    return any(fnmatchcase(path, pattern) for path in (site.path, *site.aliases))
-
-
-def _in_order(modules: list[Module]) -> list[Module]:
-    """At each site, what replaces a convolution before what is applied to it."""
-    return sorted(modules, key=lambda module: not _replaces(module.name))
-
-
-def _replaces(name: str) -> bool:
-    return name == REMOVE or attention.entry(name).kind != "gate"
-
-
 _Left = dict[tuple[str, bool], tuple[Module, ...]]  # (site, whether they replace what is there)
 
 
@@ -553,7 +560,7 @@ def _explained(
     """
     left: _Left = {}
     for module in placement.modules:
-        key = (module.site, _replaces(module.name))
+        key = (module.site, replaces(module.name))
         left[key] = (*left.get(key, ()), module)
     last = {site.path: slot for slot in slots for sites in slot.options.values() for site in sites}
     times = Counter(path for slot in slots for path in _paths(slot))
@@ -588,7 +595,7 @@ def _paths(slot: Slot) -> set[str]:
 def _taken(slot: Slot, left: _Left) -> Iterator[tuple[tuple[Module, ...], _Left]]:
     """An option that is the first one left at all of its sites, and what is left after it."""
     for option, sites in slot.options.items():
-        keys = [(site.path, _replaces(option)) for site in sites]
+        keys = [(site.path, replaces(option)) for site in sites]
         firsts = [left.get(key, ())[:1] for key in keys]
         if all(first and first[0].name == option for first in firsts):
             yield (

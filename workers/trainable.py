@@ -124,7 +124,8 @@ def _images(data: Data, device: str) -> Images:
 
 def _weights(training: Training) -> dict[str, torch.Tensor]:
     state = training.model.state_dict()
-    return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    # a copy of each: what goes by two names would share its memory, which safetensors refuses
+    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
 
 
 def _replace(path: Path, content: dict[str, Any]) -> None:

@@ -470,3 +470,20 @@ def test_each_module_where_the_memory_is_largest(name: str) -> None:
         assert said == count(whole, 1, 3, 64, 64).peak_bytes
         raised += said > bare
     assert raised or name not in ("nonlocal", "mhsa")  # so the formula is not about the bare one
+
+
+def test_what_cannot_run_has_no_cost() -> None:
+    with torch.device("meta"):
+        linear, image = nn.Linear(10, 5), nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
+    with pytest.raises(RuntimeError):
+        count(linear, 2, 11)
+    with pytest.raises(RuntimeError):
+        count(image, 1, 3, 5, 5)
+
+
+def test_counting_leaves_the_mode_as_it_was() -> None:
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4).eval()).train()
+    model[1].eval()
+    count(model, 1, 3, 8, 8)
+    assert [module.training for module in model.modules()] == [True, True, False]

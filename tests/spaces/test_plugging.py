@@ -620,3 +620,44 @@ def test_what_builds_the_same_network_has_the_same_key_and_nothing_else_has(name
             assert same == (key == one.key), f"{chosen}: {one.spelling}"
         networks.setdefault(one.key, host)
     assert len(networks) >= 1
+
+
+@pytest.mark.usefixtures("forget_plugins")
+def test_settings_of_a_plugin_are_never_taken_for_one_another() -> None:
+    """What a value of another's does cannot be seen on the meta device."""
+    source = """
+import torch
+from torch import nn
+from foveate.attention import Choice, register
+
+@register("begins", attends="nothing", start=Choice(0.0, 1.0, default=0.0))
+class Begins(nn.Module):
+    def __init__(self, channels, *, identity_init=False, start=0.0):
+        super().__init__()
+        self.gain = nn.Parameter(torch.full((channels, 1, 1), start))
+
+    def forward(self, x):
+        return x * (1 + self.gain)
+"""
+    attention.plug_in("begins.py", source)
+    one, other = (
+        complete(placed(Module(BRANCH, "begins", {"start": start}))) for start in (0.0, 1.0)
+    )
+    assert one.key != other.key
+
+
+def test_the_weights_do_not_depend_on_what_was_inspected_before() -> None:
+    networks.surveyed.cache_clear()
+    placement, states = placed(Module(BRANCH, "se")), []
+    for _ in range(2):
+        torch.manual_seed(5)
+        states.append(build(placement, 5, image_size=20).state_dict())
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_a_gate_behind_a_container_is_no_child_of_what_others_share() -> None:
+    act = nn.ReLU()
+    one, other = (nn.Sequential(nn.Conv2d(2, 2, 1), act) for _ in range(2))
+    attach(one, nn.Linear(1, 1))
+    assert hasattr(one[0], "attention") and not hasattr(act, "attention")
+    assert not [name for name, _ in other.named_parameters() if "attention" in name]

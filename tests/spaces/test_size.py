@@ -1,11 +1,13 @@
 """Counting against going through all."""
 
 from itertools import product
+from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foveate.spaces.size import Choices, Option, number_of
+from foveate.spaces.size import Choices, Option, TooManyError, apart, number_of
 
 OPTIONS = {"a": 2, "b": 3, "c": 1}  # how many variants each has, in every slot
 SLOTS = st.lists(
@@ -84,3 +86,22 @@ def test_without_slots_there_is_one_way() -> None:
     for most in (None, 0, 3):
         for shared in (False, True):
             assert number_of([], shared=shared, most=most) == 1
+
+
+@settings(deadline=None)
+@given(SLOTS, st.booleans(), MOST)
+def test_the_bound_is_one_and_quick(slots: list[Choices], shared: bool, most: int | None) -> None:
+    exact = number_of(slots, shared=shared, most=most)
+    assert number_of(apart(slots), shared=shared, most=most) >= exact
+
+
+def test_what_would_take_hours_is_refused() -> None:
+    """Twenty options whose variants coincide at other slots each."""
+    rng = Random(0)
+    slots = [
+        Choices({f"{o}": Option(1, tuple(rng.choices(range(3), k=4))) for o in range(20)})
+        for _ in range(30)
+    ]
+    with pytest.raises(TooManyError):
+        number_of(slots, shared=True)
+    assert number_of(apart(slots), shared=True) > 10**30

@@ -497,7 +497,7 @@ def test_parameters_keep_their_choices_whatever_is_asked() -> None:
             assert distribution.choices == tuple(whole.coordinates[name])
         assert whole.parameters(found) is not None
         study.tell(trial, float(number % 7))
-    asked = {trial.params["backbone"] for trial in study.trials}
+    asked = {trial.params["@backbone"] for trial in study.trials}
     assert asked == {"resnet8", "resnet14"}
 
 
