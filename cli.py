@@ -354,7 +354,7 @@ def cost(
         highlight=False,
         soft_wrap=True,
     )
-    console.print(costs_table(bare, whole))
+    console.print(costs_table(bare, whole if placement.modules else None))
     if placement.modules:
         console.print()
         console.print(units_table(breakdown(placement, image_size)))
@@ -362,6 +362,7 @@ def cost(
         built = {
             title: build(one, classes, image_size=image_size)
             for title, one in {"bare": Placement(name), "with attention": placement}.items()
+            if title == "bare" or one.modules
         }
         rows = latencies(built, image_size, device=device)
         console.print()

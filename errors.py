@@ -38,7 +38,8 @@ def unknown(
 
     ``near`` are names that are not listed, but may have been meant.
     """
-    close = get_close_matches(name, [*known, *near], n=1)
+    every = [*known, *near]
+    close = get_close_matches(name, every, n=1) or get_close_matches(name.lower(), every, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     more = f" and {len(known) - shown} more" if len(known) > shown else ""
     there = f"there are: {', '.join(known[:shown])}{more}" if known else "there are none"

@@ -81,7 +81,7 @@ class Progress:
 
     def _what(self, event: Event) -> str:
         if event.job.origin.startswith("everywhere:"):
-            return event.job.origin.replace(":", " ")
+            return event.job.origin.replace(":", " ", 1)
         return draw(event.job.placement, self.study.sites)
 
     def _render(self) -> Table:

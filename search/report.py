@@ -73,7 +73,7 @@ def as_table(rows: Iterable[Row], title: str) -> Table:
             f"{row.extra_mflops:+.4g}",
             f"{row.extra_percent:+.2f}",
             f"{row.parameters:,}",
-            row.drawing if row.origin in ("sampler", "bare") else row.origin.replace(":", " "),
+            row.drawing if row.origin in ("sampler", "bare") else row.origin.replace(":", " ", 1),
         )
     return table
 

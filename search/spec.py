@@ -7,7 +7,6 @@ from os import cpu_count
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import torch
 import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -206,12 +205,9 @@ class SearchSpec(Settings):
                 f"{len(images.train)} training images"
             )
         space = Space(self.space, images.size)
-        if (
-            self.space.weights is not None
-        ):  # a file that does not fit is said before the first trial
-            for base in space.bases:
-                with torch.device("meta"):
-                    backbone(base.backbone, len(images.classes), weights=self.space.weights)
+        if self.space.weights is not None:  # what does not fit is said now, not by each trial
+            for name in dict.fromkeys(base.backbone for base in space.bases):
+                backbone(name, len(images.classes), weights=self.space.weights)
         if self.plugins:  # nobody has tried them yet
             for placement in space.baselines().values():
                 space.cost(placement, len(images.classes))

@@ -78,6 +78,8 @@ def described(name: str) -> Description:
         BadValue     for an option that cannot be meant, or a file that cannot be used
     """
     base, options = _split(name)
+    if base.endswith(".py"):
+        raise BadValue(f"a backbone in a file is spelled path/to/nets.py:function, got {name!r}")
     if own.is_file(base):
         base, path, text = own.read_file(base)
         own.add_text(path, text)

@@ -144,25 +144,27 @@ class Placement:
         return hash(self.spelling)
 
 
-def draw(placement: Placement, sites: Iterable[Mapping[str, Any]]) -> str:
+def draw(placement: Placement, sites: Iterable[Any]) -> str:
     """One line: the stem and the stages between bars, a token per block, a dot for nothing.
 
-    ``sites`` are the backbone's, as ``Site.to_dict()`` gives them, in forward order; those that
-    name another ``backbone`` are left out. The modules of a block are joined by ``+``; what stands
-    behind a whole stage follows ``>``; a minus is an attention of the backbone's own left out.
+    ``sites`` are the backbone's, or what ``Site.to_dict()`` gives of them, in forward order; those
+    that name another ``backbone`` are left out. The modules of a block are joined by ``+``; what
+    stands behind a whole stage follows ``>``; a minus is an attention of the backbone's own left
+    out; what stands at none of the sites follows a semicolon, with its path.
 
         > draw(placement, sites)
         · | se · | aw+se · | · · > steam
     """
     stages: dict[int, dict[str, list[str]]] = {}
-    several = placement.image_size is not None
-    for site in sites:
+    several, known = placement.image_size is not None, set()
+    for site in (one if isinstance(one, Mapping) else one.to_dict() for one in sites):
         several = several or "backbone" in site
         if site.get("backbone", placement.backbone) != placement.backbone:
             continue
         blocks = stages.setdefault(site["stage"], {})
         behind = "stage" in site.get("kinds", ())
         here = blocks.setdefault(site["block"], []), blocks.setdefault("", [])
+        known |= {site["path"], *site.get("aliases", ())}
         for path in (site["path"], *site.get("aliases", ())):
             here[behind].extend(_token(module.name) for module in placement.at(path))
     parts = []
@@ -174,6 +176,8 @@ def draw(placement: Placement, sites: Iterable[Mapping[str, Any]]) -> str:
         line = " ".join("+".join(names) or "·" for names in blocks.values())
         parts.append(f"{line} > {'+'.join(last)}" if last else line)
     drawn = " | ".join(parts) if placement.modules else "bare"
+    elsewhere = [f"{m.site}: {_token(m.name)}" for m in placement.modules if m.site not in known]
+    drawn = "; ".join([drawn, *elsewhere])
     return f"{_base(placement)}: {drawn}" if several else drawn
 
 

@@ -65,7 +65,12 @@ def plug(
     for module in in_order(placement.modules):
         site = there.at(module.site)
         assert site is not None  # it is complete
-        here = model.get_submodule(module.site)
+        try:
+            here = model.get_submodule(module.site)
+        except AttributeError:
+            raise BadValue(
+                f"this {type(model).__name__} is no {placement.backbone}: it has no {module.site!r}"
+            ) from None
         if "existing" in site.kinds and not hasattr(here, _REPLACED):
             here = _replace(model, module.site, nn.Identity())
         if module.name == REMOVE:
@@ -77,7 +82,10 @@ def plug(
             attach(here, _as_in(model, gate))
         else:
             if type(here) is not nn.Conv2d:
-                raise BadValue(f"{module.name} takes a convolution, and {module.site!r} is {here}")
+                got = type(here).__name__
+                raise BadValue(
+                    f"{module.name} takes a convolution, and {module.site!r} is now of {got}"
+                )
             size = [*site.input_shape[1:]]
             wrapped = entry.wrap(here, (size[0], size[1]), identity_init=identity_init, **chosen)
             _replace(model, module.site, _as_in(model, wrapped))

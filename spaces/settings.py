@@ -1,5 +1,6 @@
 """What may stand where, as a user writes it down."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -9,6 +10,7 @@ from .._settings import Settings
 from ..errors import BadValue, listed
 from .networks import canonical
 from .site import KINDS
+from .weights import is_file
 
 __all__ = ["PRESETS", "SpaceSettings"]
 
@@ -61,6 +63,13 @@ class SpaceSettings(Settings):
     @classmethod
     def _known_backbones(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(map(canonical, names)))
+
+    @field_validator("weights")
+    @classmethod
+    def _found_anywhere(cls, weights: str | None) -> str | None:
+        if weights is None or not is_file(weights):
+            return weights
+        return str(Path(weights).absolute())  # workers have another working directory
 
     @field_validator("widths", "image_sizes")
     @classmethod

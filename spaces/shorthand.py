@@ -32,7 +32,7 @@ def place(backbone: str, texts: Iterable[str], *, image_size: int = 224) -> Plac
     name = canonical(backbone)
     there = surveyed(name, image_size)
     modules = []
-    for text in texts:
+    for text in [texts] if isinstance(texts, str) else texts:
         pattern, module, chosen = _read(text)
         modules += [Module(s.path, module, chosen) for s in _meant(pattern, module, there, name)]
     return complete(Placement.of(name, modules), image_size)

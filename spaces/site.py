@@ -181,6 +181,11 @@ def survey(model: nn.Module, image_size: int) -> Survey:
             found[last] = _Draft(stage, "")
         found[watched.canonical(last, prefer=run[-1])].kinds.append("stage")
 
+    for path in watched.attention:  # what stands between blocks
+        if path not in found:
+            before = [b for b in blocks if watched.entered[b] < watched.entered[path]]
+            add(path, "existing", home[before[-1]] if before else 0, "")
+
     def site(path: str, draft: "_Draft") -> Site:
         module, kinds = modules[path], tuple(k for k in KINDS if k in draft.kinds)
         conv = Conv.of(module) if type(module) is nn.Conv2d else None

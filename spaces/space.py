@@ -282,25 +282,28 @@ class Space:
     def baselines(self) -> dict[str, Placement]:
         """What a front has to be compared with, by origin.
 
-        ``bare``; for each module of the space ``everywhere:NAME``, at all the sites where its
-        paper places it, with default hyper-parameters; ``everywhere:remove``, where the backbone
-        has attention of its own that may be left out; and ``bare:...`` for further backbones,
-        widths and sizes.
+        ``bare``; for each module of the space ``everywhere:NAME``, at all of the sites asked for
+        where its paper places it, with default hyper-parameters; ``everywhere:remove``, where the
+        backbone has attention of its own that may be left out; and ``bare:...`` for further
+        backbones, widths and sizes.
         """
         name = self.settings.backbone
         found = {"bare": self.base}
+        wanted = {site.path for site in self._wanted(self._survey(name), name)}
         for module in self.settings.modules:
             try:
-                found[f"everywhere:{module}"] = everywhere(name, module, self.image_size)
+                whole = everywhere(name, module, self.image_size)
             except BadValue:  # nowhere
                 continue
+            if within := [one for one in whole.modules if one.site in wanted]:
+                found[f"everywhere:{module}"] = Placement.of(name, within)
         removed = [s for slot in self.slots for s in slot.options.get(REMOVE, ())]
         if removed:
             modules = [Module(site.path, REMOVE) for site in removed]
             found[f"everywhere:{REMOVE}"] = Placement.of(name, modules)
         for base in self.bases:
             if base != self.base:
-                size = f" at {base.image_size}" if base.image_size else ""
+                size = f" at {base.image_size} pixels" if base.image_size else ""
                 found[f"bare:{base.backbone}{size}"[:80]] = base
         return found
 

@@ -64,14 +64,17 @@ def sites_table(there: Survey, modules: Sequence[str]) -> Table:
     return table
 
 
-def costs_table(bare: Cost, whole: Cost) -> Table:
-    """What the backbone costs alone and with its attention, and what that adds."""
+def costs_table(bare: Cost, whole: Cost | None) -> Table:
+    """What the backbone costs alone and, if there is any, with attention, and what that adds."""
     table = _table("", "parameters", "GFLOPs", "conv and matmul only", "peak activations")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, one in (("bare", bare), ("with attention", whole)):
-        row = (f"{one.parameters:,}", f"{one.gflops:.6g}", f"{one.gmacs:.6g}", _mib(one))
-        table.add_row(name, *row)
+        if one is not None:
+            row = (f"{one.parameters:,}", f"{one.gflops:.6g}", f"{one.gmacs:.6g}", _mib(one))
+            table.add_row(name, *row)
+    if whole is None:
+        return table
     added = whole - bare
     table.add_row(
         "added",

@@ -7,7 +7,6 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -42,8 +41,15 @@ def read(path: str) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise BadValue(f"there is no file of weights {path!r}") from None
-    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError, SafetensorError) as error:
-        raise BadValue(f"cannot read the weights {path!r}: {first_line(error)}") from None
+    except UnpicklingError:
+        raise BadValue(
+            f"cannot read the weights {path!r}: it has to hold weights alone, as "
+            "torch.save(model.state_dict(), path) writes them"
+        ) from None
+    except Exception as error:  # of a file that is no such thing, whatever its reader makes of it
+        raise BadValue(
+            f"cannot read the weights {path!r}: {type(error).__name__}: {first_line(error)}"
+        ) from None
     while wrapper := next((key for key in _WRAPPERS if _holds(content, key)), None):
         content = content[wrapper]
     if not isinstance(content, Mapping) or not content:

@@ -123,7 +123,8 @@ def test_a_placement_by_hand_is_priced() -> None:
     assert re.search(r"bare +25,557,032 +4\.12744 +4\.08918 +10\.53 MiB", shown)
     assert re.search(r"added +\+200,094 +\+0\.005801 ", shown)
     assert re.search(r"layer4\.0\.conv2 +aw\(reduction=8, share=in\) +\+66,688 ", shown)
-    shown = foveate("cost", "resnet8@width=2", "--image-size", "32", "--latency").output
+    words = ["cost", "resnet8@width=2", "--image-size", "32", "--place", "*=se", "--latency"]
+    shown = foveate(*words).output
     assert re.search(r"with attention +64 +[\d.]+ +[\d.]+ to [\d.]+ +[\d.]+", shown)
 
 

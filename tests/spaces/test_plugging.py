@@ -374,7 +374,9 @@ def test_plugging_follows_the_mode_and_the_numbers_of_the_network() -> None:
 
 def test_a_convolution_that_was_replaced_is_not_replaced_again() -> None:
     model = build(placed(Module(CONV, "aw")), 5)
-    with pytest.raises(BadValue, match=r"^aw takes a convolution, and 'layer2\.0\.conv2' is Atten"):
+    with pytest.raises(
+        BadValue, match=r"^aw takes a convolution, and 'layer2\.0\.conv2' is now of Atten"
+    ):
         plug(model, placed(Module(CONV, "aw")))
 
 
