@@ -171,7 +171,7 @@ def test_a_search_chooses_backbones_widths_and_sizes_and_starts_from_weights(
     assert [origin for origin, _, _ in found] == [
         "bare",
         "everywhere:eca",
-        "bare:resnet8 at 12",
+        "bare:resnet8 at 12 pixels",
         "sampler",
         "sampler",
     ]
