@@ -12,8 +12,7 @@ lets go of them: what PyTorch's eager mode holds, without the workspaces inside 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import ceil, log2, prod
 from typing import Any
@@ -25,6 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ..errors import BadValue, listed
+from .watching import hooked
 
 __all__ = ["Cost", "Trace", "count", "trace"]
 
@@ -113,7 +113,16 @@ def count(model: nn.Module, *shape: int) -> Cost:
 def trace(model: nn.Module, *shape: int) -> Trace:
     """``count``, and the live bytes before and after each module that runs once in the pass."""
     counter = _Counter()
-    with _watched(model, counter) as (before, after):
+    before: dict[str, list[int]] = {}  # live bytes at each run
+    after: dict[str, list[int]] = {}
+
+    def enter(path: str, args: Any) -> None:
+        before.setdefault(path, []).append(counter.live())
+
+    def leave(path: str, out: Any) -> None:
+        after.setdefault(path, []).append(counter.live())
+
+    with hooked(model, enter, leave):
         cost, input_bytes = _run(model, shape, counter)
     once = [path for path, live in after.items() if len(live) == 1]
     return Trace(
@@ -132,8 +141,9 @@ def _run(model: nn.Module, shape: tuple[int, ...], counter: "_Counter") -> tuple
         there = listed(sorted(elsewhere))
         raise BadValue(f"a network is counted on the meta device, and this one is on {there}")
     # inference mode, if we are called in it, would show operators before they are taken apart
-    with torch.inference_mode(False), torch.no_grad(), counter:
-        x = torch.empty(shape, device="meta")
+    # and what the network makes itself, such as positions, has to be on the same device
+    with torch.inference_mode(False), torch.no_grad(), torch.device("meta"), counter:
+        x = torch.empty(shape)
         modes = [(module, module.training) for module in model.modules()]
         try:
             model.eval()(x)
@@ -143,30 +153,6 @@ def _run(model: nn.Module, shape: tuple[int, ...], counter: "_Counter") -> tuple
     parameters = sum(p.numel() for p in model.parameters())
     cost = Cost(parameters, counter.macs, counter.operators.total(), counter.peak)
     return cost, x.untyped_storage().nbytes()
-
-
-@contextmanager
-def _watched(
-    model: nn.Module, counter: "_Counter"
-) -> Iterator[tuple[dict[str, list[int]], dict[str, list[int]]]]:
-    """Live bytes at each run of each module, by path: before, and after."""
-    before: dict[str, list[int]] = {}
-    after: dict[str, list[int]] = {}
-    handles = []
-    for path, module in model.named_modules():
-
-        def enter(_: nn.Module, args: Any, path: str = path) -> None:
-            before.setdefault(path, []).append(counter.live())
-
-        def leave(_: nn.Module, args: Any, out: Any, path: str = path) -> None:
-            after.setdefault(path, []).append(counter.live())
-
-        handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
-    try:
-        yield before, after
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 class _Counter(TorchDispatchMode):

@@ -205,15 +205,13 @@ def surveyed(name: str, image_size: int) -> Survey:
         BadValue  if it cannot take images of this size
     """
     with torch.device("meta"):
-        model = backbone(name, classes=10).eval()
-        try:
-            with torch.no_grad():
-                model(torch.empty(1, 3, image_size, image_size))
-        except Exception as error:  # of the network's own code, whatever it may raise
-            size = f"{image_size} x {image_size} pixels"
-            reason = first_line(error)
-            raise BadValue(f"{name} cannot take images of {size}: {reason}") from None
-    return survey(model, image_size)
+        model = backbone(name, classes=10)
+    try:
+        return survey(model, image_size)
+    except BadValue as error:
+        reason = first_line(error.__cause__ or error)  # what the network raised
+        size = f"{image_size} x {image_size} pixels"
+        raise BadValue(f"{name} cannot take images of {size}: {reason}") from None
 
 
 def sites(name: str, image_size: int) -> tuple[Site, ...]:

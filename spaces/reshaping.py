@@ -176,7 +176,7 @@ class _Ends(TorchDispatchMode):
         learned = frozenset[str]().union(*(names for image, _, names in came if not image))
         names = frozenset[str]().union(*(names for _, _, names in came))
         mixed = any(known[1] for known in data)
-        if data and func.overloadpacket in _SUMS_OF_CHANNELS:
+        if data and func.overloadpacket in SUMS_OF_CHANNELS:
             if learned and not mixed:
                 self.first |= learned
             mixed, names = True, learned or names
@@ -188,7 +188,7 @@ class _Ends(TorchDispatchMode):
         return out
 
 
-_SUMS_OF_CHANNELS = {
+SUMS_OF_CHANNELS = {
     torch.ops.aten.convolution,
     torch.ops.aten.addmm,
     torch.ops.aten.mm,

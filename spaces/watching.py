@@ -1,6 +1,6 @@
 """What one forward pass of a network shows: who made which map, and where maps are joined."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import BadValue
-from .reshaping import on_meta
+from .reshaping import SUMS_OF_CHANNELS, first_line, on_meta
 
-__all__ = ["Join", "Place", "Shape", "Watched", "is_in", "watch"]
+__all__ = ["Join", "Place", "Shape", "Watched", "hooked", "is_in", "watch"]
 
 Shape = tuple[int, int, int]  # C, H, W
 Place = tuple[int, int]  # a tensor's id, and how often it was changed in place
@@ -164,7 +164,7 @@ def watch(model: nn.Module, image_size: int) -> Watched:
             for result in out if isinstance(out, tuple | list) else (out,):
                 if isinstance(result, Tensor):
                     here = place(result)
-                    seen.depth[here] = seen.depth[deepest] + (packet in _LEARNED)
+                    seen.depth[here] = seen.depth[deepest] + (packet in SUMS_OF_CHANNELS)
                     if torch.Tag.pointwise in func.tags or func.is_view:
                         seen.source[here] = deepest
             if isinstance(out, Tensor) and out.ndim == 4:
@@ -180,11 +180,12 @@ def watch(model: nn.Module, image_size: int) -> Watched:
     model = on_meta(model)
     image = torch.empty(1, 3, image_size, image_size, device="meta")
     seen.depth[place(image)] = 0
-    with _hooks(model, enter, leave), Operations(), torch.no_grad():
+    # what the network makes itself, such as positions, has to be on the same device
+    with hooked(model, enter, leave), Operations(), torch.no_grad(), torch.device("meta"):
         try:
             model.eval()(image)
-        except RuntimeError as error:
-            reason, name = str(error).partition("\n")[0], type(model).__name__
+        except Exception as error:  # of the network's own code, whatever it may raise
+            reason, name = first_line(error), type(model).__name__
             raise BadValue(f"{name} takes no images of {image_size} pixels: {reason}") from error
     _settle(model, seen)
     return seen
@@ -193,7 +194,6 @@ def watch(model: nn.Module, image_size: int) -> Watched:
 aten = torch.ops.aten
 _SUMS = {aten.add, aten.add_}
 _PRODUCTS = {aten.mul, aten.mul_}
-_LEARNED = {aten.convolution, aten.addmm, aten.mm, aten.bmm, aten.baddbmm}
 
 
 def _settle(model: nn.Module, seen: Watched) -> None:
@@ -225,7 +225,12 @@ def _settle(model: nn.Module, seen: Watched) -> None:
 
 
 @contextmanager
-def _hooks(model: nn.Module, enter: Any, leave: Any) -> Iterator[None]:
+def hooked(
+    model: nn.Module,
+    enter: Callable[[str, tuple[Any, ...]], None],
+    leave: Callable[[str, Any], None],
+) -> Iterator[None]:
+    """Call ``enter(path, args)`` before and ``leave(path, out)`` after each module that runs."""
     handles = []
     for path, module in model.named_modules():
         handles.append(

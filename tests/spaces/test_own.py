@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from foveate.errors import BadValue, UnknownName
-from foveate.spaces import networks, own
+from foveate.spaces import Placement, cost, networks, own
 from foveate.spaces.networks import (
     add_backbones,
     backbone,
@@ -252,3 +252,29 @@ def test_a_folder_may_have_an_at_in_its_name(tmp_path: Path) -> None:
     (folder / "nets.py").write_text(NETS, encoding="utf-8")
     assert canonical(f"{folder}/nets.py:small") == "nets:small"
     assert canonical(f"{folder}/nets.py:small@width=0.5") == "nets:small@width=0.5"
+
+
+def test_a_network_may_make_tensors_while_it_runs(tmp_path: Path) -> None:
+    """Positions, for one; they are made on whatever device is the default."""
+    path = tmp_path / "ramped.py"
+    path.write_text(
+        """
+import torch
+from torch import nn
+
+class Unit(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        return x + self.conv(x) * torch.linspace(0, 1, x.shape[-1])
+
+def net(num_classes):
+    body = nn.Conv2d(3, 4, 3), Unit(), Unit()
+    return nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, num_classes))
+"""
+    )
+    name = canonical(f"{path}:net")
+    assert [site.path for site in sites(name, 16) if "block" in site.kinds] == ["1", "2"]
+    assert cost(Placement(name), 16, 5).parameters == 112 + 2 * 148 + 25
