@@ -72,22 +72,16 @@ def machine() -> dict[str, Any]:
     """Where a result comes from."""
     import torch
 
+    from foveate.spaces.timing import device_name
+
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu(),
+        "cpu": device_name(torch.device("cpu")),
         "cores": cpu_count(),
         "gpu": cuda,
         "python": platform.python_version(),
     } | {package: version(package) for package in PACKAGES}
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((li.partition(": ")[2] for li in lines if li.startswith("model name")), "")
 
 
 def _show(report: Report) -> None:

@@ -23,14 +23,20 @@ from .stopping import Stopping
 __all__ = ["Plugin", "Resources", "Sampler", "SearchSpec", "seconds_of"]
 
 
-class Plugin(Settings):
-    """A file that registers attention modules; written as its path, and read right then.
-
-    So a study, its workers and its exports hold the text, and need no file.
-    """
+class _File(Settings):
+    """A file of the user's, as text: a study, its workers and its exports need no file."""
 
     path: str
-    source: str  # the text of the file, when the spec was read
+    source: str  # its text, when the spec was read
+
+    def __repr__(self) -> str:  # in a sentence the whole text would be too much
+        return f"{self.path!r} ({sha256(self.source.encode()).hexdigest()[:8]})"
+
+    __str__ = __repr__
+
+
+class Plugin(_File):
+    """A file that registers attention modules; written as its path, and read right then."""
 
     @model_validator(mode="before")
     @classmethod
@@ -39,30 +45,17 @@ class Plugin(Settings):
             return {"path": str(value), "source": attention.read_plugin(str(value))}
         return value
 
-    def __repr__(self) -> str:  # in a sentence the whole text would be too much
-        return f"{self.path!r} ({sha256(self.source.encode()).hexdigest()[:8]})"
-
-    __str__ = __repr__
-
     def plug_in(self) -> tuple[str, ...]:
         """Register its modules, and return their names."""
         return attention.plug_in(self.path, self.source)
 
 
-class BackboneFile(Settings):
-    """A file of the user's own backbones, as text, so that no worker needs the file."""
-
-    path: str
-    source: str  # its text, when the spec was read
+class BackboneFile(_File):
+    """A file of the user's own backbones."""
 
     def add(self) -> None:
         """Make its functions backbones of this process."""
         add_backbones(self.path, self.source)
-
-    def __repr__(self) -> str:
-        return f"{self.path!r} ({sha256(self.source.encode()).hexdigest()[:8]})"
-
-    __str__ = __repr__
 
 
 class Sampler(Settings):

@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from functools import cache
 from math import prod
 from threading import RLock
-from typing import Any
 
 import torch
 from torch import nn
 
-from .. import attention
 from ..errors import BadValue
 from .counting import Cost, Trace, count, trace
 from .networks import backbone, surveyed
 from .placement import REMOVE, Module, Placement
-from .plugging import complete
+from .plugging import complete, made, replaces
 from .site import Site
 
 __all__ = ["breakdown", "cost", "module_cost"]
@@ -49,7 +47,7 @@ def cost(
         added, extra_bytes = _added(_anywhere(module), site.bare, identity_init)
         total = total + added - own
         if module.name != REMOVE:
-            instead = "existing" in site.kinds or attention.entry(module.name).kind != "gate"
+            instead = "existing" in site.kinds or replaces(module.name)
             (replaced if instead else gates).append((site.path, extra_bytes))
     peak = bare.peak_with(gates=gates, replaced=replaced)
     return Cost(total.parameters, total.macs, total.operations, peak)
@@ -118,17 +116,11 @@ def _added(module: Module, site: Site, identity_init: bool) -> tuple[Cost, int]:
 
 
 def _counted(module: Module, site: Site, identity_init: bool) -> tuple[Cost, int]:
-    entry = attention.entry(module.name)
-    shape = site.shape if entry.kind == "gate" else site.input_shape
-    chosen: dict[str, Any] = {"identity_init": identity_init} | dict(module.hyperparameters)
+    instead = replaces(module.name)
+    shape = site.input_shape if instead else site.shape
     with torch.device("meta"):
-        if entry.kind == "gate":
-            conv, new = None, entry.build(shape[0], shape[1:], **chosen)
-        else:
-            assert site.conv is not None
-            conv = site.conv.build()
-            instead = count(conv, 1, *shape)
-            new = entry.wrap(conv, shape[1:], **chosen)
+        new = made(module, site, identity_init=identity_init)
+        conv = site.conv.build() if instead and site.conv else None
     added = count(new, 1, *shape)
     extra_bytes = (added.peak_bytes or 0) - FLOAT32 * prod(shape)
-    return (added - instead if conv else added), extra_bytes
+    return (added - count(conv, 1, *shape) if conv else added), extra_bytes

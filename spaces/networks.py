@@ -80,9 +80,7 @@ def described(name: str) -> Description:
     base, options = _split(name)
     if base.endswith(".py"):
         raise BadValue(f"a backbone in a file is spelled path/to/nets.py:function, got {name!r}")
-    if own.is_file(base):
-        base, path, text = own.read_file(base)
-        own.add_text(path, text)
+    base = _taken_in(base)
     _factory(base)
     chosen = Description(base)
     given: set[str] = set()
@@ -173,11 +171,7 @@ def add_backbones(path: str, text: str) -> None:
 
 def own_source(name: str) -> tuple[str, str] | None:
     """The file that a user's backbone is defined in, and its text; ``None`` for all others."""
-    base, _ = _split(name)
-    if own.is_file(base):
-        base, path, text = own.read_file(base)
-        own.add_text(path, text)
-    text_of = own.text_of(base)
+    text_of = own.text_of(_taken_in(_split(name)[0]))
     return (text_of.path, text_of.source) if text_of else None
 
 
@@ -227,6 +221,15 @@ def _split(name: str) -> tuple[str, list[str]]:
     if not at or "/" in options or ":" in options:  # of a folder's name
         return name, []
     return base, options.split(",")
+
+
+def _taken_in(base: str) -> str:
+    """The name of ``base`` from now on: of a function in a file, whose text is read and run."""
+    if not own.is_file(base):
+        return base
+    short, path, text = own.read_file(base)
+    own.add_text(path, text)
+    return short
 
 
 def _number(name: str, text: str) -> float:
@@ -387,16 +390,13 @@ def _reshaped(model: nn.Module, chosen: Description) -> nn.Module:
 
 def _size(model: nn.Module, chosen: Description) -> int:
     """Of images that the network takes: it is looked at with them, whatever it is for."""
-    twin, failure = on_meta(model).eval(), ""
-    for size in own.SIZES:
-        try:
-            with torch.no_grad():
-                twin(torch.empty(1, 3, size, size, device="meta"))
-        except Exception as error:  # of the network's own code, whatever it may raise
-            failure = failure or first_line(error)
-        else:
-            return size
-    raise BadValue(f"{chosen.base} takes no images that its stem could be seen with: {failure}")
+    try:
+        size, _ = own.tried(on_meta(model).eval())
+    except Exception as error:  # of the network's own code, whatever it may raise
+        raise BadValue(
+            f"{chosen.base} takes no images that its stem could be seen with: {first_line(error)}"
+        ) from None
+    return size
 
 
 # ----------------------------------------------------------------------------------- the weights

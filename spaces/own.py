@@ -19,7 +19,16 @@ from ..attention._plugins import load_text, read_text
 from ..errors import BadValue, listed, unknown
 from .reshaping import first_line, on_meta
 
-__all__ = ["SIZES", "Text", "add_text", "argument_of", "factory", "read_file", "text_of"]
+__all__ = [
+    "Text",
+    "add_text",
+    "argument_of",
+    "factory",
+    "is_file",
+    "read_file",
+    "text_of",
+    "tried",
+]
 
 SIZES = (224, 32, 64, 28, 96, 128, 160, 192, 256, 299, 384, 512)  # pixels a side, tried in turn
 
@@ -183,7 +192,7 @@ def _check(name: str, model: nn.Module, classes: int) -> None:
     twin = on_meta(model)
     for mode in (False, True):
         try:
-            out = _output(twin.train(mode))
+            _, out = tried(twin.train(mode))
         except Exception:  # of an image that is too small or large; ``sites`` says so of the real
             return
         if not isinstance(out, torch.Tensor):
@@ -199,14 +208,17 @@ def _check(name: str, model: nn.Module, classes: int) -> None:
             )
 
 
-def _output(twin: nn.Module) -> Any:
-    """What the network on the meta device returns for two images, of a size that it takes."""
+def tried(twin: nn.Module) -> tuple[int, Any]:
+    """A size of images that the network on the meta device takes, and what it returns for two.
+
+    If it takes none, what it raised for the first is raised.
+    """
     failure: Exception | None = None
     for size in SIZES:
         try:
-            with torch.no_grad():
-                return twin(torch.empty(2, 3, size, size, device="meta"))
-        except Exception as error:  # of the user's code, whatever it may raise
+            with torch.no_grad(), torch.device("meta"):
+                return size, twin(torch.empty(2, 3, size, size))
+        except Exception as error:  # of the network's own code, whatever it may raise
             failure = failure or error
     assert failure is not None
     raise failure
@@ -221,7 +233,7 @@ def _with_head(name: str, model: nn.Module, classes: int) -> nn.Module:
                 lambda _, args, out, path=path: made.update({id(out): (path, out)})
             )
     try:
-        out = _output(twin)
+        _, out = tried(twin)
     except Exception as error:  # of the user's code, whatever it may raise
         raise BadValue(f"backbone {name!r} fails on an image: {_said(error)}") from None
     if id(out) not in made:

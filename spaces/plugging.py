@@ -15,7 +15,20 @@ from .networks import backbone, canonical, surveyed
 from .placement import REMOVE, Module, Placement
 from .site import Site
 
-__all__ = ["attach", "build", "check", "complete", "everywhere", "may_stand", "plug", "unplug"]
+__all__ = [
+    "attach",
+    "build",
+    "check",
+    "complete",
+    "completed",
+    "everywhere",
+    "in_order",
+    "made",
+    "may_stand",
+    "plug",
+    "replaces",
+    "unplug",
+]
 
 
 def build(
@@ -75,21 +88,32 @@ def plug(
             here = _replace(model, module.site, nn.Identity())
         if module.name == REMOVE:
             continue
-        entry, chosen = attention.entry(module.name), dict(module.hyperparameters)
-        if entry.kind == "gate":
-            channels, *size = site.shape
-            gate = entry.build(channels, (size[0], size[1]), identity_init=identity_init, **chosen)
-            attach(here, _as_in(model, gate))
-        else:
-            if type(here) is not nn.Conv2d:
-                got = type(here).__name__
-                raise BadValue(
-                    f"{module.name} takes a convolution, and {module.site!r} is now of {got}"
-                )
-            size = [*site.input_shape[1:]]
-            wrapped = entry.wrap(here, (size[0], size[1]), identity_init=identity_init, **chosen)
-            _replace(model, module.site, _as_in(model, wrapped))
+        if not replaces(module.name):
+            attach(here, _as_in(model, made(module, site, identity_init=identity_init)))
+            continue
+        if type(here) is not nn.Conv2d:
+            got = type(here).__name__
+            raise BadValue(
+                f"{module.name} takes a convolution, and {module.site!r} is now of {got}"
+            )
+        wrapped = made(module, site, here, identity_init=identity_init)
+        _replace(model, module.site, _as_in(model, wrapped))
     return model
+
+
+def made(
+    module: Module, site: Site, conv: nn.Conv2d | None = None, *, identity_init: bool = False
+) -> nn.Module:
+    """The attention module of ``module`` at ``site``: a gate, or what takes the place of ``conv``,
+    by default of a new convolution like the one there.
+    """
+    entry, chosen = attention.entry(module.name), dict[str, Any](module.hyperparameters)
+    if entry.kind == "gate":
+        return entry.build(site.shape[0], site.shape[1:], identity_init=identity_init, **chosen)
+    if conv is None:
+        assert site.conv is not None
+        conv = site.conv.build()
+    return entry.wrap(conv, site.input_shape[1:], identity_init=identity_init, **chosen)
 
 
 def unplug(model: nn.Module) -> nn.Module:
@@ -237,19 +261,10 @@ def _meanings(name: str, site: Site) -> dict[Module, Module]:
     found: dict[Module, Module] = {}
     for chosen in settings:
         module = Module("", name, chosen)
-        built = _anatomy(_made(module, site)) if choices else name
+        with torch.device("meta"):
+            built = _anatomy(made(module, site)) if choices else name
         found.setdefault(module, first.setdefault(built, module))
     return found
-
-
-def _made(module: Module, site: Site) -> nn.Module:
-    """It, on the meta device."""
-    entry, chosen = attention.entry(module.name), dict[str, Any](module.hyperparameters)
-    with torch.device("meta"):
-        if entry.kind == "gate":
-            return entry.build(site.shape[0], site.shape[1:], **chosen)
-        assert site.conv is not None
-        return entry.wrap(site.conv.build(), site.input_shape[1:], **chosen)
 
 
 def _anatomy(built: nn.Module) -> object:

@@ -61,7 +61,7 @@ def scale_width(model: nn.Module, width: float, *, image_size: int = 224) -> nn.
     twin = on_meta(model).eval()
     image = torch.empty(2, 3, image_size, image_size, device="meta")
     ends = _Ends(twin)
-    with torch.no_grad():
+    with torch.no_grad(), torch.device("meta"):  # of what the network makes itself, too
         before = ends.follow(image).shape
         _scale(twin, width, ends)
         try:
@@ -115,8 +115,8 @@ def _shrinking(model: nn.Module, leaves: Sequence[str], image_size: int) -> list
         twin.get_submodule(path).register_forward_hook(
             lambda module, args, out, path=path: watch(path, module, args, out)
         )
-    with torch.no_grad():
-        twin(torch.empty(1, 3, image_size, image_size, device="meta"))
+    with torch.no_grad(), torch.device("meta"):
+        twin(torch.empty(1, 3, image_size, image_size))
     return [path for path in leaves if path in found]
 
 

@@ -100,15 +100,11 @@ class Survey:
             for site in (*self.others, *self.sites)
             for path in (*site.aliases, site.path)
         }
+        self.stages = max((site.stage for site in self.sites), default=0)  # how many there are
 
     def at(self, path: str) -> Site | None:
         """The site at the module ``path``; ``None`` if it makes no map or runs more than once."""
         return self._called.get(path)
-
-    @property
-    def stages(self) -> int:
-        """How many stages there are."""
-        return max((site.stage for site in self.sites), default=0)
 
 
 def find_sites(model: nn.Module, image_size: int) -> list[Site]:

@@ -59,9 +59,7 @@ class Space:
 
     def __init__(self, settings: SpaceSettings, image_size: int) -> None:
         self.settings, self.image_size = settings, image_size
-        names = (settings.backbone, *(n for n in settings.backbones if n != settings.backbone))
-        own = settings.backbone
-        self._names = names if len(names) > 1 else (own,)
+        self._names = tuple(dict.fromkeys((settings.backbone, *settings.backbones)))
         self._widths = settings.widths or (1.0,)
         sizes = [None if size == image_size else size for size in settings.image_sizes]
         self._sizes: tuple[int | None, ...] = tuple(sizes) or (None,)
@@ -185,6 +183,11 @@ class Space:
                 return follower.chosen
         return None
 
+    def _parameters_of(self, placement: Placement) -> dict[str, Value]:
+        if (chosen := self.parameters(placement)) is None:
+            raise BadValue(f"not a placement of this space: {placement.spelling}")
+        return chosen
+
     def _variant(self, option: str, there: Sequence[tuple[Site, Module]]) -> dict[str, Value]:
         """The first hyper-parameters of ``option`` that mean all these modules; none if none do."""
         for variant in self._variants(option):
@@ -213,9 +216,7 @@ class Space:
         Raises
             BadValue  if ``placement`` is outside of the space
         """
-        chosen = self.parameters(placement)
-        if chosen is None:
-            raise BadValue(f"not a placement of this space: {placement.spelling}")
+        chosen = self._parameters_of(placement)
         asked = _Given(chosen, self._slot_parameters)
         self.suggest(asked)
         seen = {placement}
@@ -256,9 +257,7 @@ class Space:
         Raises
             BadValue  if ``placement`` is outside of the space
         """
-        chosen = self.parameters(placement)
-        if chosen is None:
-            raise BadValue(f"not a placement of this space: {placement.spelling}")
+        chosen = self._parameters_of(placement)
         return tuple(
             _index(choices, chosen[name]) if name in chosen else 0
             for name, choices in self.coordinates.items()

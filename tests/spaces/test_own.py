@@ -278,3 +278,6 @@ def net(num_classes):
     name = canonical(f"{path}:net")
     assert [site.path for site in sites(name, 16) if "block" in site.kinds] == ["1", "2"]
     assert cost(Placement(name), 16, 5).parameters == 112 + 2 * 148 + 25
+    assert cost(Placement(f"{name}@width=0.5"), 16, 5).parameters == 56 + 2 * 38 + 15
+    with torch.no_grad():
+        assert backbone(f"{name}@width=0.5", 5)(torch.randn(2, 3, 16, 16)).shape == (2, 5)
