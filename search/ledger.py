@@ -40,7 +40,7 @@ from ..workers.trainable import CHECKPOINT, WEIGHTS
 from . import store
 from .records import Study, Trial
 from .spec import Sampler, SearchSpec
-from .stopping import decide, rungs
+from .stopping import Reached, decide, rungs
 
 __all__ = ["Job", "Ledger", "LostLeaseError"]
 
@@ -258,12 +258,19 @@ class Ledger:
         if at not in self._rungs or trial.is_baseline:
             return "running", None
         study = self._study(session)
-        others = [
-            (share, gflops)
-            for number, share, gflops in store.reached(session, study, at)
-            if number != trial.number
+        curves: dict[int, list[float]] = {}
+        gflops: dict[int, float] = {}
+        for number in range(1, at + 1):
+            for one, share, cost in store.reached(session, study, number):
+                curves.setdefault(one, []).append(share)
+                gflops[one] = cost
+        there = [
+            Reached(one, tuple(curve), (gflops[one],))
+            for one, curve in curves.items()
+            if len(curve) == at
         ]
-        candidate = (epoch["accuracy"], trial.gflops)
+        candidate = next(one for one in there if one.trial == trial.number)
+        others = [one for one in there if one is not candidate]
         decision = decide(candidate, others, self.spec.stopping, at)
         return ("running", None) if decision.keep else ("stopped", decision.reason)
 

@@ -43,7 +43,10 @@ MISTAKES = [
     (["search", "--set", "data.name=cifar"], "no data set 'cifar'; did you mean 'cifar10'? "),
     (["search", "--set", "data.name=imagefolder:nowhere"], "imagefolder: there is no folder 'now"),
     (["search", "--set", "recipe.epochs=0"], "recipe.epochs: should be greater than or equal to 1"),
-    (["search", "--set", "stopping.rule=asha"], "stopping.rule may be 'pareto' or 'none', got 'as"),
+    (
+        ["search", "--set", "stopping.rule=hope"],
+        "stopping.rule may be 'pareto', 'asha', 'median' or",
+    ),
     (["search", "--set", "recipe.batch=99999"], "recipe.batch is 99999, and cluttered-digits has "),
     (["search", "--set", "nonsense"], "--set takes section.key=value, got 'nonsense'"),
     (["search", "--time-budget", "soon"], "a time is written 90s, 10m or 1.5h, got 'soon'"),

@@ -18,7 +18,7 @@ from foveate.search import ledger as ledgers
 from foveate.search import store
 from foveate.search.ledger import Ledger, LostLeaseError
 from foveate.search.records import Study, Trial, now
-from foveate.search.stopping import decide
+from foveate.search.stopping import Reached, decide
 
 Opened = Callable[..., Ledger]
 
@@ -256,9 +256,10 @@ def test_a_candidate_is_stopped_where_the_rule_says_and_told_why(
     ours = rows(ledger)
     with Session(ledger.engine) as session:
         curves = store.curves(session, store.find_study(session, "tiny"))
-    at_rung: list[tuple[float, float]] = []
+    at_rung: list[Reached] = []
     for row in ours:
-        candidate = (curves[row.number][1].accuracy, row.gflops)
+        shares = tuple(epoch.accuracy for epoch in curves[row.number][:2])
+        candidate = Reached(row.number, shares, (row.gflops,))
         decision = decide(candidate, at_rung, ledger.spec.stopping, 2)
         if row.is_baseline or decision.keep:
             assert (row.state, row.epochs, row.reason) == ("complete", 4, None)
