@@ -13,8 +13,9 @@ import re
 import socket
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -38,9 +39,11 @@ from ..spaces.space import Space
 from ..workers.data import Images
 from ..workers.trainable import CHECKPOINT, WEIGHTS
 from . import store
+from .curves import Curves
+from .extrapolation import expected
 from .records import Study, Trial
 from .spec import Sampler, SearchSpec
-from .stopping import Reached, decide, rungs
+from .stopping import Decision, decide, rungs
 
 __all__ = ["Job", "Ledger", "LostLeaseError"]
 
@@ -52,6 +55,7 @@ STATES = {
     "failed": TrialState.FAIL,
 }
 BEAT = 5.0  # seconds between signs of life
+EXPECTED = "expected accuracy"  # attribute of a pruned trial
 ATTEMPTS = 25  # proposals of the sampler that may be old before chance takes over
 
 
@@ -91,7 +95,9 @@ class Ledger:
             )
         self.engine = store.open_database(storage, create=True)
         self._optuna = _optuna_study(url.render_as_string(hide_password=False), name)
+        self._seen = _Seen(self._optuna)
         self._rungs = rungs(spec.stopping, spec.recipe.epochs)
+        self._curves = Curves()
         with Session(self.engine) as session, session.begin():
             self.study_id = self._find_or_add(session, images)
             self._folder = Path(spec.folder).absolute() / f"{name}-{self._study(session).uid[:8]}"
@@ -132,16 +138,18 @@ class Ledger:
         First what waits (what an earlier driver began, then the baselines), then the sampler.
         """
         self._hold()
-        trials = self._trials()
-        waiting = [trial for trial in trials if trial.state == "waiting"]
-        begun = [trial for trial in waiting if trial.started]
-        if begun:
-            return self._start(begun[0].number)
-        if len(trials) - len(waiting) >= self.spec.trials:
+        with Session(self.engine) as session:
+            study = self._study(session)
+            begun = store.next_waiting(session, study, begun=True)
+            waiting = store.next_waiting(session, study, begun=False)
+            count = store.counts(session, study)
+        if begun is not None:
+            return self._start(begun)
+        if sum(count.values()) - count["waiting"] >= self.spec.trials:
             return None
-        if waiting:
-            return self._start(waiting[0].number)
-        proposed = self._propose()
+        if waiting is not None:
+            return self._start(waiting)
+        proposed = self._propose(sum(count.values()))
         self.exhausted = proposed is None
         return None if proposed is None else self._start(self._create(proposed, "sampler"))
 
@@ -154,13 +162,14 @@ class Ledger:
         self._optuna_state(number, TrialState.RUNNING)
         return job
 
-    def _propose(self) -> Placement | None:
-        """A placement that this study has not seen; ``None`` if there is no other."""
-        number = len(self._optuna.get_trials(deepcopy=False))
+    def _propose(self, number: int) -> Placement | None:
+        """A placement that this study has not seen, for trial ``number``; ``None`` if there is no
+        other.
+        """
         attempts = ATTEMPTS if number >= self.spec.sampler.startup else 0
         for attempt in range(attempts):
             sampler = _sampler(self.spec.sampler, [self.spec.seed, number, attempt])
-            proposed = self.space.suggest(_Asking(self._optuna, sampler, number))
+            proposed = self.space.suggest(_Asking(self._seen, sampler, number))
             if not self._is_known(proposed):
                 return proposed
         rng = Random(f"{self.spec.seed}-{number}")
@@ -221,8 +230,8 @@ class Ledger:
     def report(self, number: int, *, worker: str, device: str, epoch: dict[str, Any]) -> str:
         """Record an epoch; the state of its trial afterwards, ``"running"`` if it goes on.
 
-        ``epoch`` has number, train_loss, accuracy and seconds. An epoch that is recorded already
-        changes nothing.
+        ``epoch`` is a ``workers.train.Epoch`` as plain data. One that is recorded already changes
+        nothing.
         """
         self._hold()
         with Session(self.engine) as session, session.begin():
@@ -231,13 +240,28 @@ class Ledger:
                 return trial.state
             trial.worker, trial.device = worker, device
             store.record_epoch(session, trial, **epoch)
-            state, reason = self._judge(session, trial, epoch)
-            if state != "running":
-                weights = str(self.folder(number) / WEIGHTS) if state == "complete" else None
-                store.finish(session, trial, state, reason=reason, weights=weights)
+            session.flush()
+            decision = self._judge(session, trial)
+            if epoch["number"] >= self.spec.recipe.epochs:
+                store.finish(session, trial, "complete", weights=str(self.folder(number) / WEIGHTS))
+            elif decision is not None and not decision.keep:
+                store.finish(
+                    session,
+                    trial,
+                    "stopped",
+                    reason=decision.reason,
+                    verdict=decision.to_dict(),
+                    expected=self._expected(trial),
+                )
+            state = trial.state
         if state != "running":
             self._tell(number)
         return state
+
+    def note(self, number: int, note: str) -> None:
+        """Keep ``note`` with the trial: something happened that did not end it."""
+        with Session(self.engine) as session, session.begin():
+            store.add_note(session, self._trial(session, number), note)
 
     def fail(self, number: int, reason: str) -> None:
         """The trial ends without a result; it is not tried again."""
@@ -249,30 +273,19 @@ class Ledger:
             store.finish(session, trial, "failed", reason=reason)
         self._tell(number)
 
-    def _judge(
-        self, session: Session, trial: Trial, epoch: dict[str, Any]
-    ) -> tuple[str, str | None]:
-        at = epoch["number"]
-        if at >= self.spec.recipe.epochs:
-            return "complete", None
+    def _judge(self, session: Session, trial: Trial) -> Decision | None:
+        """What the rung at the trial's latest epoch decides; ``None`` if none stands there."""
+        at = trial.epochs
         if at not in self._rungs or trial.is_baseline:
-            return "running", None
-        study = self._study(session)
-        curves: dict[int, list[float]] = {}
-        gflops: dict[int, float] = {}
-        for number in range(1, at + 1):
-            for one, share, cost in store.reached(session, study, number):
-                curves.setdefault(one, []).append(share)
-                gflops[one] = cost
-        there = [
-            Reached(one, tuple(curve), (gflops[one],))
-            for one, curve in curves.items()
-            if len(curve) == at
-        ]
-        candidate = next(one for one in there if one.trial == trial.number)
-        others = [one for one in there if one is not candidate]
-        decision = decide(candidate, others, self.spec.stopping, at)
-        return ("running", None) if decision.keep else ("stopped", decision.reason)
+            return None
+        self._curves.refresh(session, self._study(session))
+        others = self._curves.reached(at)
+        candidate = others.pop(trial.number)
+        return decide(candidate, list(others.values()), self.spec.stopping, at)
+
+    def _expected(self, trial: Trial) -> float:
+        curve = self._curves.reached(trial.epochs)[trial.number].curve
+        return expected(curve, self._curves.finished())
 
     def _tell(self, number: int) -> None:
         """Bring Optuna's trial to the state of ours."""
@@ -285,6 +298,8 @@ class Ledger:
         if told.state == TrialState.WAITING:
             self._optuna_state(number, TrialState.RUNNING)
         about = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": trial.reason}
+        if trial.state == "stopped":
+            about[EXPECTED] = trial.expected
         for key, value in about.items():
             self._optuna._storage.set_trial_user_attr(told._trial_id, key, value)
         values = [trial.accuracy or 0.0, trial.gflops] if trial.state == "complete" else None
@@ -399,6 +414,35 @@ class Ledger:
         trial = self._optuna_trial(number)
         if not trial.state.is_finished() and trial.state != state:
             self._optuna._storage.set_trial_state_values(trial._trial_id, state=state)
+
+
+class _Seen(optuna.Study):
+    """The study as samplers see it: a stopped trial as if it had been trained to the end, with the
+    accuracy that its curve let expect. In the database it is pruned, without values.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        self.__dict__ |= study.__dict__
+        self._as_seen: dict[int, FrozenTrial] = {}
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        there = super()._get_trials(deepcopy=False, states=None, use_cache=use_cache)
+        seen = [self._extrapolated(trial) for trial in there]
+        return seen if states is None else [trial for trial in seen if trial.state in states]
+
+    def _extrapolated(self, trial: FrozenTrial) -> FrozenTrial:
+        if trial.state != TrialState.PRUNED or EXPECTED not in trial.user_attrs:
+            return trial
+        if trial.number not in self._as_seen:
+            seen = self._as_seen[trial.number] = copy(trial)
+            seen.state = TrialState.COMPLETE
+            seen.values = [trial.user_attrs[EXPECTED], trial.user_attrs["gflops"]]
+        return self._as_seen[trial.number]
 
 
 class _Asking:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 __all__ = ["SCHEMA", "STATES", "Base", "Epoch", "FrontStep", "Schema", "Study", "Trial"]
 
-SCHEMA = 1  # of these tables; a database of another number is refused
+SCHEMA = 2  # of these tables; a database of another number is refused
 STATES = ("waiting", "running", "complete", "stopped", "failed")
 
 
@@ -107,13 +107,17 @@ class Trial(Base):
     macs: Mapped[float]  # multiply-adds of convolutions and matrix products
     gflops: Mapped[float]  # 10^9 operations, all counted, a multiply-add as one
 
-    accuracy: Mapped[float | None]  # validation share after the latest epoch
+    accuracy: Mapped[float | None]  # by the recipe's metric, after the latest epoch
     epochs: Mapped[int] = mapped_column(default=0)  # finished
     seconds: Mapped[float] = mapped_column(default=0.0)  # of training and validation so far
     on_front: Mapped[bool] = mapped_column(default=False)
     worker: Mapped[str | None] = mapped_column(String(255))
     device: Mapped[str | None] = mapped_column(String(80))
+    metrics: Mapped[dict[str, Any] | None]  # of the latest epoch: workers.metrics.Measured
     reason: Mapped[str | None] = mapped_column(Text)  # why it was stopped, or how it failed
+    verdict: Mapped[dict[str, Any] | None]  # that stopped it: search.stopping.Decision
+    expected: Mapped[float | None]  # share that a stopped one would have reached, extrapolated
+    notes: Mapped[list[Any]] = mapped_column(default=list)  # what happened to it, in sentences
     weights: Mapped[str | None] = mapped_column(Text)  # file of the trained weights
     created: Mapped[datetime] = mapped_column(DateTime, default=now)
     started: Mapped[datetime | None] = mapped_column(DateTime)
@@ -143,6 +147,7 @@ class Epoch(Base):
     train_loss: Mapped[float]  # nats per image
     accuracy: Mapped[float]  # validation share
     seconds: Mapped[float]  # of training and validation
+    metrics: Mapped[dict[str, Any] | None]  # other shares of the validation images, by name
     at: Mapped[datetime] = mapped_column(DateTime, default=now)
 
     trial: Mapped[Trial] = relationship(back_populates="curve")

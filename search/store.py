@@ -226,15 +226,29 @@ def curves(session: Session, study: Study) -> dict[int, list[Epoch]]:
     return found
 
 
-def reached(session: Session, study: Study, epoch: int) -> list[tuple[int, float, float]]:
-    """(trial, accuracy right then, GFLOPs) of every trial that finished ``epoch``."""
+def curves_since(
+    session: Session, study: Study, seq: int
+) -> list[tuple[int, int, str, float, int, float]]:
+    """(seq, trial, state, GFLOPs, epoch, accuracy) of every epoch of the trials that changed after
+    ``seq``, by trial and epoch.
+    """
     wanted = (
-        select(Trial.number, Epoch.accuracy, Trial.gflops)
+        select(Trial.seq, Trial.number, Trial.state, Trial.gflops, Epoch.number, Epoch.accuracy)
         .join(Epoch.trial)
-        .where(Trial.study_id == study.id, Epoch.number == epoch)
-        .order_by(Trial.number)
+        .where(Trial.study_id == study.id, Trial.seq > seq)
+        .order_by(Trial.number, Epoch.number)
     )
-    return [(number, accuracy, gflops) for number, accuracy, gflops in session.execute(wanted)]
+    return [row.tuple() for row in session.execute(wanted)]
+
+
+def next_waiting(session: Session, study: Study, *, begun: bool) -> int | None:
+    """The first trial that waits: of those that were begun before, or of the others."""
+    wanted = select(func.min(Trial.number)).where(
+        Trial.study_id == study.id,
+        Trial.state == "waiting",
+        Trial.started.is_not(None) if begun else Trial.started.is_(None),
+    )
+    return session.scalar(wanted)
 
 
 # ------------------------------------------------------------------------------------ writing
@@ -258,46 +272,54 @@ def put_back(session: Session, trial: Trial) -> None:
 
 
 def record_epoch(session: Session, trial: Trial, **columns: Any) -> None:
-    """An epoch of ``trial``; one that is already there stays as it was."""
+    """An epoch of ``trial``; one that is already there stays as it was.
+
+    ``metrics`` may hold a list a class under "per-class": that is kept of the latest epoch only.
+    """
     if session.get(Epoch, (trial.id, columns["number"])) is not None:
         return
-    session.add(Epoch(trial_id=trial.id, **columns))
+    metrics: dict[str, Any] | None = columns.pop("metrics", None)
+    shares = metrics and {k: v for k, v in metrics.items() if not isinstance(v, list)}
+    session.add(Epoch(trial_id=trial.id, metrics=shares, **columns))
     _change(
         session,
         trial,
         accuracy=columns["accuracy"],
+        metrics=metrics,
         epochs=columns["number"],
         seconds=trial.seconds + columns["seconds"],
     )
 
 
-def finish(
-    session: Session,
-    trial: Trial,
-    state: str,
-    *,
-    reason: str | None = None,
-    weights: str | None = None,
-) -> None:
-    """``trial`` is complete, stopped or failed; a complete one moves the front."""
-    _change(session, trial, state=state, reason=reason, weights=weights, ended=now())
+def add_note(session: Session, trial: Trial, note: str) -> None:
+    """Something that happened to ``trial``; said once."""
+    if note not in trial.notes:
+        _change(session, trial, notes=[*trial.notes, note])
+
+
+def finish(session: Session, trial: Trial, state: str, **columns: Any) -> None:
+    """``trial`` is complete, stopped or failed; a complete one moves the front.
+
+    ``columns`` are those that say more: reason, verdict, expected, weights.
+    """
+    _change(session, trial, state=state, ended=now(), **columns)
     if state == "complete":
         _move_front(session, trial)
 
 
 def _move_front(session: Session, trial: Trial) -> None:
     study = session.get_one(Study, trial.study_id)
-    finished = trials(session, study, "complete")
-    points: list[Point] = [(t.accuracy or 0.0, t.gflops) for t in finished]
-    members = [finished[i] for i in front(points)]
-    for other in finished:
+    candidates = [*front_trials(session, study), trial]  # what was not on it stays off
+    points: list[Point] = [(t.accuracy or 0.0, t.gflops) for t in candidates]
+    members = [candidates[i] for i in front(points)]
+    for other in candidates:
         if other.on_front != (other in members):
             _change(session, other, on_front=other in members)
     session.add(
         FrontStep(
             study_id=study.id,
             number=trial.number,
-            finished=len(finished),
+            finished=counts(session, study)["complete"],
             hypervolume=scaled_hypervolume(points, study.bare_gflops, study.reference_gflops),
             members=[member.number for member in members],
         )

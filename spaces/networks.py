@@ -36,6 +36,7 @@ __all__ = [
     "source_of",
     "surveyed",
     "torchvision_arguments",
+    "trunk",
     "with_options",
 ]
 
@@ -139,6 +140,17 @@ def backbone(name: str, classes: int, *, weights: str | None = None) -> nn.Modul
     if weights is not None:
         _load(model, chosen, weights)
     return model
+
+
+@cache
+def trunk(name: str) -> frozenset[str]:
+    """The parameters of a backbone, by name, without its head's: what pretrained weights bring."""
+    base = described(name).base
+    keywords = _keywords(base)
+    with torch.device("meta"):
+        head = stored_weights.head_of(lambda classes: _build(base, classes, **keywords))
+        names = [name for name, _ in _build(base, 7, **keywords).named_parameters()]
+    return frozenset(names) - head
 
 
 def source_of(name: str) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from foveate.errors import BadValue
 from foveate.search import ledger as ledgers
 from foveate.search import store
+from foveate.search.extrapolation import expected
 from foveate.search.ledger import Ledger, LostLeaseError
 from foveate.search.records import Study, Trial, now
 from foveate.search.stopping import Reached, decide
@@ -257,16 +258,61 @@ def test_a_candidate_is_stopped_where_the_rule_says_and_told_why(
     with Session(ledger.engine) as session:
         curves = store.curves(session, store.find_study(session, "tiny"))
     at_rung: list[Reached] = []
+    finished: list[list[float]] = []
     for row in ours:
-        shares = tuple(epoch.accuracy for epoch in curves[row.number][:2])
-        candidate = Reached(row.number, shares, (row.gflops,))
+        curve = [epoch.accuracy for epoch in curves[row.number]]
+        candidate = Reached(row.number, tuple(curve[:2]), (row.gflops,))
         decision = decide(candidate, at_rung, ledger.spec.stopping, 2)
         if row.is_baseline or decision.keep:
             assert (row.state, row.epochs, row.reason) == ("complete", 4, None)
+            assert row.verdict is row.expected is None
+            finished.append(curve)
         else:
             assert (row.state, row.epochs, row.reason) == ("stopped", 2, decision.reason)
+            assert row.verdict == decision.to_dict()
+            assert row.expected == expected(curve, finished)
         at_rung.append(candidate)
     assert 5 <= sum(row.state == "stopped" for row in ours) <= 20
+
+
+def test_a_sampler_sees_a_stopped_trial_with_what_it_would_have_reached(
+    opened: Opened, by_hand: Any
+) -> None:
+    ledger = opened("trials=25", "stopping.least=4")
+    by_hand.train_all(ledger)
+    stopped = {row.number: row for row in rows(ledger) if row.state == "stopped"}
+    seen = {trial.number: trial for trial in ledger._seen.get_trials(deepcopy=False)}
+    kept = {trial.number: trial for trial in ledger._optuna.get_trials(deepcopy=False)}
+    assert len(seen) == len(kept) == 25 and stopped
+    for number, row in stopped.items():
+        assert (kept[number].state, kept[number].values) == (TrialState.PRUNED, None)
+        assert seen[number].state == TrialState.COMPLETE
+        assert seen[number].values == [row.expected, pytest.approx(row.gflops)]
+        assert seen[number].params == kept[number].params
+        assert row.expected != row.accuracy
+    others = kept.keys() - stopped
+    assert all(seen[number].values == kept[number].values for number in others)
+    assert ledger._seen._get_trials(False, (TrialState.PRUNED,)) == []
+
+
+def test_a_new_driver_judges_by_what_the_last_one_saw(opened: Opened, by_hand: Any) -> None:
+    """The rungs are as full after a restart as before."""
+    spent = []
+    for name, cut in (("whole", 18), ("halves", 9)):
+        with opened(f"trials={cut}", "stopping.least=4", name=name) as first:
+            by_hand.train_all(first)
+        with opened("trials=18", "stopping.least=4", name=name) as second:
+            by_hand.train_all(second)
+            spent.append([(row.state, row.epochs, row.verdict) for row in rows(second)])
+    assert spent[0] == spent[1] and "stopped" in {state for state, _, _ in spent[0]}
+
+
+def test_what_happened_on_the_way_is_kept_once(opened: Opened) -> None:
+    ledger = opened()
+    number = ledger.ask().number  # type: ignore[union-attr]
+    for note in ("its worker died", "its worker died", "out of memory"):
+        ledger.note(number, note)
+    assert rows(ledger)[number].notes == ["its worker died", "out of memory"]
 
 
 def test_a_baseline_is_never_stopped(opened: Opened, by_hand: Any) -> None:

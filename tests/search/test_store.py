@@ -18,8 +18,10 @@ from sqlalchemy.orm import Session
 
 from foveate.errors import BadValue, UnknownName, UserError
 from foveate.search import store
+from foveate.search.curves import Curves
 from foveate.search.front import front, hypervolume
 from foveate.search.records import SCHEMA, Epoch, Schema, Study, Trial, now
+from foveate.search.stopping import Reached
 
 Add = Callable[..., Trial]
 
@@ -266,16 +268,49 @@ def test_baselines_are_what_no_sampler_proposed(session: Session, study: Study, 
 
 def test_curves_and_rungs_hold_what_was_recorded(session: Session, study: Study, add: Add) -> None:
     add(0.1, 0.2, 0.3)
-    add(0.4, extra=0.5, state="running")
+    running = add(0.4, extra=0.5, state="running")
     add(state="waiting")
-    curves = store.curves(session, study)
-    assert {number: [e.accuracy for e in epochs] for number, epochs in curves.items()} == {
+    found = store.curves(session, study)
+    assert {number: [e.accuracy for e in epochs] for number, epochs in found.items()} == {
         0: [0.1, 0.2, 0.3],
         1: [0.4],
     }
-    assert store.reached(session, study, 1) == [(0, 0.1, 0.04), (1, 0.4, pytest.approx(0.06))]
-    assert store.reached(session, study, 3) == [(0, 0.3, 0.04)]
-    assert store.reached(session, study, 4) == []
+    curves = Curves()
+    curves.refresh(session, study)
+    dear = pytest.approx(0.06)
+    assert curves.reached(1) == {0: Reached(0, (0.1,), (0.04,)), 1: Reached(1, (0.4,), (dear,))}
+    assert curves.reached(3) == {0: Reached(0, (0.1, 0.2, 0.3), (0.04,))}
+    assert curves.reached(4) == {} and curves.finished() == [[0.1, 0.2, 0.3]]
+    store.record_epoch(session, running, number=2, train_loss=1.0, accuracy=0.5, seconds=1.0)
+    session.flush()
+    assert 1 not in curves.reached(2)  # until the next look
+    curves.refresh(session, study)
+    assert curves.reached(2)[1].curve == (0.4, 0.5) and len(curves.reached(1)) == 2
+
+
+def test_metrics_are_kept_of_each_epoch_and_those_a_class_of_the_last(
+    session: Session, study: Study, add: Add
+) -> None:
+    trial = add(state="running")
+    for number in (1, 2):
+        metrics = {"top-1": 0.1 * number, "per-class": [0.0, 0.2 * number, None]}
+        columns = {"number": number, "train_loss": 1.0, "accuracy": 0.1 * number, "seconds": 1.0}
+        store.record_epoch(session, trial, metrics=metrics, **columns)
+    session.flush()
+    session.expire_all()
+    assert [epoch.metrics for epoch in trial.curve] == [{"top-1": 0.1}, {"top-1": 0.2}]
+    assert trial.metrics == {"top-1": 0.2, "per-class": [0.0, 0.4, None]}
+
+
+def test_what_waits_is_given_out_by_number_and_what_was_begun_first(
+    session: Session, study: Study, add: Add
+) -> None:
+    assert store.next_waiting(session, study, begun=True) is None
+    first, second = add(state="waiting"), add(0.1, state="running")
+    assert store.next_waiting(session, study, begun=True) is None
+    store.put_back(session, second)
+    assert store.next_waiting(session, study, begun=True) == second.number == 1
+    assert store.next_waiting(session, study, begun=False) == first.number == 0
 
 
 # -------------------------------------------------------------------------------------- writing
