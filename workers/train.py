@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 from torch.optim.lr_scheduler import OneCycleLR
 
+from .augment import Augment
 from .data import Images, Split
 from .recipe import Recipe
 
@@ -42,11 +43,13 @@ class Training:
     def __init__(self, model: nn.Module, images: Images, recipe: Recipe) -> None:
         self.model = model.to(memory_format=torch.channels_last)
         self.images, self.recipe = images, recipe
-        self.device = images.train.images.device
+        self.device = images.train.device
         self.finished = 0  # epochs
         self.rng = torch.Generator().manual_seed(recipe.seed)
-        flip = recipe.augment == "shift+flip" or (recipe.augment == "auto" and images.may_flip)
-        self.shift, self.flip = 0 if recipe.augment == "none" else recipe.shift, flip
+        self.augment = Augment(
+            recipe, may_flip=images.may_flip, photographs=images.photographs, size=images.size
+        )
+        self.shift, self.flip = self.augment.shift, self.augment.flip
         self.optimizer = SGD(
             _groups(model, recipe.weight_decay), recipe.peak_lr, momentum=0.9, nesterov=True
         )
@@ -67,7 +70,7 @@ class Training:
         total, count = torch.zeros((), device=self.device), 0
         brings: list[Any] = [m for m in self.model.modules() if hasattr(m, "extra_loss")]
         self.model.train()
-        for x, labels in train.shuffled(recipe.batch, self.rng, shift=self.shift, flip=self.flip):
+        for x, labels in train.shuffled(recipe.batch, self.rng, self.augment):
             loss = cross_entropy(self.model(x), labels, label_smoothing=recipe.label_smoothing)
             total += loss.detach() * len(labels)  # stays on the device: no wait at each step
             count += len(labels)
@@ -114,7 +117,7 @@ class Training:
 def accuracy(model: nn.Module, split: Split, *, batch: int = 500) -> float:
     """The share of ``split`` that ``model`` names rightly."""
     model.eval()
-    right = torch.zeros((), device=split.images.device)
+    right = torch.zeros((), device=split.device)
     for x, labels in split.batches(batch):
         right += (model(x).argmax(1) == labels).sum()
     return float(right) / len(split)

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from PIL import Image
 from torch import Tensor
 from torch.testing import assert_close
 
 from foveate.errors import BadValue, UserError
 from foveate.workers import data as sets
+from foveate.workers.augment import Augment
 from foveate.workers.data import COPIES, Data, Images, Split, load
+from foveate.workers.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_the_clutter_comes_from_the_same_split(monkeypatch: pytest.MonkeyPatch) 
         )
 
     monkeypatch.setattr(sets, "_scans", grey_scans)
-    parts = sets._cluttered_digits(Data(), "")
+    parts = sets._cluttered_digits(Data())
     for grey, raw in zip(greys, (parts.train, parts.validation, parts.test), strict=True):
         assert set(np.unique(raw.images)) == {0, grey}
 
@@ -160,6 +161,11 @@ def numbered(count: int, side: int = 5) -> Split:
     return Split(images, torch.arange(count), torch.zeros(3), torch.ones(3))
 
 
+def augment(kind: str, shift: int = 2, size: int = 5) -> Augment:
+    recipe = Recipe(augment=kind, shift=shift)
+    return Augment(recipe, may_flip=False, photographs=False, size=size)
+
+
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -171,7 +177,7 @@ def test_an_epoch_is_a_permutation_in_whole_batches(count: int, size: int, batch
     split, source = numbered(count), rng()
     epochs = []
     for _ in range(5):
-        found = list(split.shuffled(size, source, shift=0, flip=False))
+        found = list(split.shuffled(size, source, augment("none")))
         assert [len(labels) for _, labels in found] == [min(size, count)] * batches
         epochs.append(torch.cat([labels for _, labels in found]).tolist())
         assert len(set(epochs[-1])) == min(size, count) * batches
@@ -185,7 +191,7 @@ def test_an_epoch_is_decided_by_its_generator_alone() -> None:
 
     def epoch(source: torch.Generator) -> list[tuple[Tensor, Tensor]]:
         torch.rand(7)  # somebody else's chance
-        return list(split.shuffled(8, source, shift=2, flip=True))
+        return list(split.shuffled(8, source, augment("shift+flip")))
 
     for (a, labels_a), (b, labels_b) in zip(epoch(rng()), epoch(rng()), strict=True):
         assert torch.equal(a, b) and torch.equal(labels_a, labels_b)
@@ -196,10 +202,10 @@ def test_an_epoch_is_decided_by_its_generator_alone() -> None:
 
 def test_the_order_does_not_depend_on_what_is_done_to_the_images() -> None:
     orders = [
-        torch.cat([y for _, y in numbered(40).shuffled(8, rng(), shift=shift, flip=flip)])
-        for shift, flip in ((0, False), (2, False), (2, True))
+        torch.cat([y for _, y in numbered(40).shuffled(8, rng(), augment(kind))])
+        for kind in ("none", "shift", "shift+flip", "resized-crop")
     ]
-    assert torch.equal(orders[0], orders[1]) and torch.equal(orders[0], orders[2])
+    assert all(torch.equal(orders[0], order) for order in orders)
 
 
 @pytest.mark.parametrize("shift", [1, 2, 3])
@@ -214,7 +220,7 @@ def test_an_image_moves_by_at_most_the_shift_and_black_comes_in(shift: int) -> N
         for x in range(2 * shift + 1)
     }
     seen = set()
-    for images, _ in split.shuffled(50, rng(), shift=shift, flip=False):
+    for images, _ in split.shuffled(50, rng(), augment("shift", shift, side)):
         for image in images:
             whole = (image * 255).round().to(torch.uint8)
             assert torch.equal(whole[0], whole[1]) and torch.equal(whole[0], whole[2])
@@ -232,7 +238,7 @@ def test_about_half_of_the_images_are_mirrored_and_the_rest_are_not() -> None:
     split = Split(image.expand(400, -1, -1, -1).contiguous(), torch.arange(400), *unit())
     straight, mirrored = split.normalised(image)[0], split.normalised(image.flip(3))[0]
     counted = [0, 0]
-    for images, _ in split.shuffled(50, rng(), shift=0, flip=True):
+    for images, _ in split.shuffled(50, rng(), augment("shift+flip", 0, 6)):
         for one in images:
             counted[0] += torch.equal(one, straight)
             counted[1] += torch.equal(one, mirrored)
@@ -353,186 +359,15 @@ def test_a_folder_that_was_there_stays(cifar: Any, tmp_path: Path) -> None:
         load(Data(name=name, root=str(root)))
 
 
-# ---------------------------------------------------------------------------------- image folders
-
-
-def paint(file: Path, colour: tuple[int, int, int], size: tuple[int, int] = (20, 20)) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(file)
-
-
-def folder_of(root: Path, count: int = 10, green: int = 0) -> Path:
-    """``count`` images of red cats and blue dogs; green says of which split."""
-    for number in range(count):
-        paint(root / "cat" / f"{number}.png", (200 + number, green, 0))
-        paint(root / "dog" / f"{number}.png", (0, green, 200 + number))
-    return root
-
-
-def of_folder(root: Path, **settings: Any) -> Data:
-    return Data(name=f"imagefolder:{root}", **({"image_size": 8} | settings))
-
-
-@pytest.mark.parametrize("validation", ["val", "validation"])
-def test_a_folder_with_its_own_splits_keeps_them(validation: str, tmp_path: Path) -> None:
-    for green, (name, count) in enumerate((("train", 10), (validation, 4), ("test", 3))):
-        folder_of(tmp_path / name, count, green)
-    images = load(of_folder(tmp_path))
-    assert images.classes == ("cat", "dog") and images.may_flip
-    assert [len(split) for split in splits(images)] == [20, 8, 6]
-    for green, split in enumerate(splits(images)):
-        assert (split.images[:, 1] == green).all()
-        assert ((split.images[:, 2] > 0).all((1, 2)) == (split.labels == 1)).all()
-
-
-def test_a_folder_of_classes_alone_is_split(tmp_path: Path) -> None:
-    images = load(of_folder(folder_of(tmp_path, 20), validation=0.25))
-    assert [len(split) for split in splits(images)] == [22, 10, 8]  # 5 of 20, 4 of 15, a class
-    found = [
-        (int(label), int(image.amax()))
-        for split in splits(images)
-        for image, label in zip(split.images, split.labels, strict=True)
-    ]
-    assert sorted(found) == [(label, 200 + n) for label in (0, 1) for n in range(20)]
-    other = load(of_folder(tmp_path, validation=0.25, seed=1))
-    assert not torch.equal(other.validation.images, images.validation.images)
-
-
-def test_a_folder_with_train_and_test_takes_its_validation_from_train(tmp_path: Path) -> None:
-    folder_of(tmp_path / "train", 10, green=1)
-    folder_of(tmp_path / "test", 3, green=2)
-    images = load(of_folder(tmp_path, validation=0.2))
-    assert [len(split) for split in splits(images)] == [16, 4, 6]
-    assert [int(split.images[:, 1].amax()) for split in splits(images)] == [1, 1, 2]
-
-
-def test_pictures_of_any_shape_and_kind_become_squares(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        folder = tmp_path / name
-        folder.mkdir()
-        Image.new("L", (30, 17), 100).save(folder / "grey.png")
-        Image.new("RGBA", (9, 40), (100, 100, 100, 255)).save(folder / "clear.png")
-        Image.new("P", (8, 8), 0).save(folder / "palette.png")
-        Image.new("CMYK", (33, 12)).save(folder / "print.jpg")
-        Image.new("1", (1, 1), 1).save(folder / "dot.png")
-        (folder / "notes.txt").write_text("no picture")
-    images = load(of_folder(tmp_path, image_size=12))
-    assert sum(len(split) for split in splits(images)) == 10
-    assert all(split.images.shape[1:] == (3, 12, 12) for split in splits(images))
-
-
-def test_the_middle_of_a_picture_is_kept(tmp_path: Path) -> None:
-    """A wide picture, red in its middle: as tall as the square, and cut at the sides."""
-    for name in ("a", "b"):
-        for number in range(4):
-            (tmp_path / name).mkdir(exist_ok=True)
-            pixels = np.zeros((10, 30, 3), np.uint8)
-            pixels[:, 10:20, 0] = 255
-            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
-    images = load(of_folder(tmp_path, image_size=10))
-    assert (images.train.images[:, 0] == 255).all()
-    assert (images.train.images[:, 1:] == 0).all()
-
-
-def test_pictures_without_a_size_have_224_pixels(tmp_path: Path) -> None:
-    assert load(of_folder(folder_of(tmp_path, 3), image_size=None)).size == 224
-
-
-@pytest.mark.parametrize("spoil", ["cut", "text", "empty", "flipped"])
-def test_a_picture_that_cannot_be_read_is_named(spoil: str, tmp_path: Path) -> None:
-    bad = folder_of(tmp_path) / "dog" / "7.png"
-    noise = np.random.RandomState(0).randint(0, 256, (40, 40, 3)).astype(np.uint8)
-    Image.fromarray(noise).save(bad)
-    content = bad.read_bytes()
-    flipped = bytearray(content)
-    flipped[len(content) // 2] ^= 255
-    chunk = content.index(b"IDAT")
-    spoilt = {
-        "cut": content[: len(content) // 2],
-        "text": b"this is no picture",
-        "empty": b"",
-        "flipped": content[: chunk + 20] + b"\x00\x01\x02\x03" * 50 + content[chunk + 220 :],
-    }
-    bad.write_bytes(spoilt[spoil])
-    with pytest.raises(BadValue) as caught:
-        load(of_folder(tmp_path))
-    assert str(caught.value).startswith(f"imagefolder: cannot read {str(bad)!r}: ")
-
-
-@pytest.mark.filterwarnings("ignore")  # of Pillow, about what it reads
-@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp", "webp"])
-def test_whatever_is_in_a_picture_is_a_picture_or_a_users_mistake(
-    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A few bytes changed at random: those of its size, too."""
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
-    chance = np.random.RandomState(0)
-    bad = folder_of(tmp_path, 3) / "dog" / f"spoilt.{suffix}"
-    Image.fromarray(chance.randint(0, 256, (24, 24, 3)).astype(np.uint8)).save(bad)
-    whole, outcomes = bad.read_bytes(), []
-    for _ in range(40):
-        spoilt = bytearray(whole)
-        for at in chance.randint(0, min(300, len(spoilt)), size=4):
-            spoilt[at] = chance.randint(256)
-        bad.write_bytes(spoilt)
-        try:
-            outcomes.append(f"a picture of {load.__wrapped__(of_folder(tmp_path)).size}")
-        except BadValue as error:
-            outcomes.append(str(error).partition("'")[0])
-    assert set(outcomes) <= {"a picture of 8", "imagefolder: cannot read "}
-
-
-def test_a_split_of_other_classes_is_named(tmp_path: Path) -> None:
-    folder_of(tmp_path / "train")
-    paint(tmp_path / "val" / "cat" / "0.png", (1, 1, 1))
-    paint(tmp_path / "val" / "cow" / "0.png", (1, 1, 1))
-    with pytest.raises(BadValue) as caught:
-        load(of_folder(tmp_path))
-    assert str(caught.value) == (
-        f"imagefolder: {str(tmp_path / 'val')!r} has other classes than the training set"
-    )
-
-
-def test_a_class_with_a_single_image_cannot_be_split(tmp_path: Path) -> None:
-    folder_of(tmp_path)
-    paint(tmp_path / "emu" / "0.png", (1, 1, 1))
-    with pytest.raises(BadValue, match=r"class 2 has only 1 images? to split$"):
-        load(of_folder(tmp_path))
-    for name in ("val", "test"):  # nothing has to be split
-        for animal in ("cat", "dog", "emu"):
-            paint(tmp_path / name / animal / "0.png", (1, 1, 1))
-    for animal in ("cat", "dog", "emu"):
-        (tmp_path / "train").mkdir(exist_ok=True)
-        (tmp_path / animal).rename(tmp_path / "train" / animal)
-    assert len(load.__wrapped__(of_folder(tmp_path)).train) == 21
-
-
-def test_a_folder_that_is_not_there_or_empty_is_named(tmp_path: Path) -> None:
-    for path in ("", str(tmp_path / "no")):
-        with pytest.raises(BadValue) as caught:
-            load(Data(name=f"imagefolder:{path}"))
-        assert str(caught.value) == f"imagefolder: there is no folder {path!r}"
-    with pytest.raises(BadValue, match=r"^imagefolder: .*Couldn't find any class folder"):
-        load(of_folder(tmp_path))
-    (tmp_path / "cat").mkdir()
-    with pytest.raises(BadValue, match=r"^imagefolder: Found no valid file for the classes cat"):
-        load(of_folder(tmp_path))
-
-
-def test_a_home_folder_may_be_written_as_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    folder_of(tmp_path / "animals", 3)
-    assert len(load(Data(name="imagefolder:~/animals", image_size=8)).classes) == 2
-
-
 # ------------------------------------------------------------------------------------- settings
 
 
 @pytest.mark.parametrize("name", ["cifar", "imagefolders:/x", "", "Digits"])
 def test_a_set_that_there_is_not_is_answered_with_those_that_there_are(name: str) -> None:
-    there = "there are: cluttered-digits, digits, cifar10, cifar100, imagefolder:PATH"
+    there = (
+        "there are: cluttered-digits, digits, cifar10, cifar100, imagefolder:PATH, "
+        "table:FILE.csv, pack:FOLDER"
+    )
     with pytest.raises(UserError) as caught:
         Data(name=name)
     assert str(caught.value).startswith(f"no data set {name!r}; ")
