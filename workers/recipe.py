@@ -1,6 +1,6 @@
 """How every candidate of a study is trained."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,23 +22,23 @@ class Recipe(Settings):
     epochs: int = Field(8, ge=1)
     batch: int = Field(32, ge=2)  # images a step
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    peak_lr: float = Field(0.2, gt=0)  # per step, at this batch size, once it is warmed up
+    peak_lr: float = Field(0.2, gt=0)  # at this batch size, once it is warmed up; adamw: 0.002
     momentum: float = Field(0.9, ge=0, lt=1)  # Nesterov's, of sgd; the first beta of adamw
     schedule: Literal["one-cycle", "cosine", "step"] = "one-cycle"
-    warmup: float = Field(0.3, ge=0, lt=1)  # share of all steps on the way up to peak_lr
+    warmup: float = Field(0.3, ge=0, lt=1)  # share of all steps on the way up; else 0.05
     step_every: int = Field(30, ge=1)  # epochs between two steps of schedule step
     step_factor: float = Field(0.1, gt=0, lt=1)  # what such a step multiplies the rate by
-    weight_decay: float = Field(5e-4, ge=0)  # not on norms and biases
+    weight_decay: float = Field(5e-4, ge=0)  # not on norms and biases; adamw: 0.05
     clip_norm: float | None = Field(None, gt=0)  # of the gradient of all parameters; None: not
     ema: float = Field(0.0, ge=0, lt=1)  # decay per step of averaged weights; 0: no average
 
     loss: Literal["cross-entropy", "binary"] = "cross-entropy"  # binary: images of several labels
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)  # binary: 0
     metric: str | None = None  # what "accuracy" means; None: top-1, or mean-ap of loss binary
 
-    augment: Literal[
-        "auto", "none", "shift", "shift+flip", "resized-crop", "resized-crop+flip"
-    ] = "auto"  # auto: what labels survive; crops of random sizes for images of a folder
+    augment: Literal["auto", "none", "shift", "shift+flip", "resized-crop", "resized-crop+flip"] = (
+        "auto"  # auto: what labels survive; crops of random sizes for images of a folder
+    )
     shift: int = Field(2, ge=0)  # pixels, at most, in each direction
     randaugment: int = Field(0, ge=0, le=30)  # magnitude of two random operations; 0: none
     mixup: float = Field(0.0, ge=0)  # of the beta distribution that mixes two images; 0: none
@@ -48,7 +48,6 @@ class Recipe(Settings):
     backbone_lr: float = Field(1.0, gt=0, le=1)  # share of peak_lr for what was pretrained
 
     precision: Literal["float32", "bfloat16"] = "float32"  # of autocast; weights stay float32
-    channels_last: bool = True  # how maps lie in memory
     compile: bool = False  # torch.compile; its seconds count as training
     cuda_graphs: bool = True  # replay a step as one launch, on a GPU
     seed: int = Field(0, ge=0, lt=2**32)
@@ -61,9 +60,22 @@ class Recipe(Settings):
                 f"recipe.metric of loss {self.loss} may be {', '.join(there[:-1])} or {there[-1]}, "
                 f"got {self.metric!r}"
             )
-        if self.loss == "binary" and "label_smoothing" not in self.model_fields_set:
-            object.__setattr__(self, "label_smoothing", 0.0)
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_values(cls, values: Any) -> Any:
+        """Of what was left out, the values that are usual beside what was chosen."""
+        if not isinstance(values, dict):
+            return values
+        usual: dict[str, float] = {}
+        if values.get("optimizer") == "adamw":
+            usual |= {"peak_lr": 2e-3, "weight_decay": 0.05}
+        if values.get("schedule", "one-cycle") != "one-cycle":
+            usual["warmup"] = 0.05
+        if values.get("loss") == "binary":
+            usual["label_smoothing"] = 0.0
+        return usual | values
 
     @property
     def measure(self) -> str:
