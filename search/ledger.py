@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from random import Random
 from time import sleep
 from typing import Any, Self
@@ -35,8 +34,8 @@ from sqlalchemy.orm import Session
 from ..errors import BadValue, UnknownName
 from ..spaces.placement import Placement, Value
 from ..spaces.space import Space
+from ..workers.checkpoints import UNREACHABLE, WEIGHTS, Folder
 from ..workers.data import Images
-from ..workers.trainable import CHECKPOINT, WEIGHTS
 from . import store
 from .records import Study, Trial
 from .spec import Sampler, SearchSpec
@@ -89,12 +88,13 @@ class Ledger:
                 "a study's name has 1 to 100 letters, digits, spaces and any of _.+=-, "
                 f"got {name!r}"
             )
+        runs = Folder(spec.folder)
         self.engine = store.open_database(storage, create=True)
         self._optuna = _optuna_study(url.render_as_string(hide_password=False), name)
         self._rungs = rungs(spec.stopping, spec.recipe.epochs)
         with Session(self.engine) as session, session.begin():
             self.study_id = self._find_or_add(session, images)
-            self._folder = Path(spec.folder).absolute() / f"{name}-{self._study(session).uid[:8]}"
+            self._folder = runs.at(f"{name}-{self._study(session).uid[:8]}")
         self._lease()
         self._beating = threading.Event()
         self._lost = threading.Event()
@@ -218,11 +218,19 @@ class Ledger:
 
     # --------------------------------------------------------------------------------- telling
 
-    def report(self, number: int, *, worker: str, device: str, epoch: dict[str, Any]) -> str:
+    def report(
+        self,
+        number: int,
+        *,
+        worker: str,
+        device: str,
+        epoch: dict[str, Any],
+        failed: str | None = None,
+    ) -> str:
         """Record an epoch; the state of its trial afterwards, ``"running"`` if it goes on.
 
         ``epoch`` has number, train_loss, accuracy and seconds. An epoch that is recorded already
-        changes nothing.
+        changes nothing. With ``failed`` the epoch is the trial's last, for that reason.
         """
         self._hold()
         with Session(self.engine) as session, session.begin():
@@ -231,13 +239,20 @@ class Ledger:
                 return trial.state
             trial.worker, trial.device = worker, device
             store.record_epoch(session, trial, **epoch)
-            state, reason = self._judge(session, trial, epoch)
+            judged = self._judge(session, trial, epoch) if failed is None else ("failed", failed)
+            state, reason = judged
             if state != "running":
-                weights = str(self.folder(number) / WEIGHTS) if state == "complete" else None
+                weights = self.folder(number).address(WEIGHTS) if state == "complete" else None
                 store.finish(session, trial, state, reason=reason, weights=weights)
         if state != "running":
             self._tell(number)
         return state
+
+    def note(self, number: int, text: str) -> None:
+        """Record what befell a trial that goes on."""
+        self._hold()
+        with Session(self.engine) as session, session.begin():
+            store.note(session, self._trial(session, number), text)
 
     def fail(self, number: int, reason: str) -> None:
         """The trial ends without a result; it is not tried again."""
@@ -275,6 +290,9 @@ class Ledger:
         told = self._optuna_trial(number)
         if told.state.is_finished():
             return
+        with suppress(*UNREACHABLE):  # what stays there harms nobody
+            kept = [WEIGHTS] if trial.state == "complete" else []
+            self.folder(number).clear(but=kept)
         if told.state == TrialState.WAITING:
             self._optuna_state(number, TrialState.RUNNING)
         about = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": trial.reason}
@@ -282,12 +300,10 @@ class Ledger:
             self._optuna._storage.set_trial_user_attr(told._trial_id, key, value)
         values = [trial.accuracy or 0.0, trial.gflops] if trial.state == "complete" else None
         self._optuna.tell(number, values, state=STATES[trial.state])
-        with suppress(OSError):
-            (self.folder(number) / CHECKPOINT).unlink(missing_ok=True)
 
-    def folder(self, number: int) -> Path:
-        """Where a trial's checkpoint and weights are."""
-        return self._folder / str(number)
+    def folder(self, number: int) -> Folder:
+        """Where a trial's checkpoints and weights are."""
+        return self._folder.at(str(number))
 
     # --------------------------------------------------------------------------------- opening
 

@@ -114,6 +114,7 @@ class Trial(Base):
     worker: Mapped[str | None] = mapped_column(String(255))
     device: Mapped[str | None] = mapped_column(String(80))
     reason: Mapped[str | None] = mapped_column(Text)  # why it was stopped, or how it failed
+    notes: Mapped[str | None] = mapped_column(Text)  # what befell it on the way, a line each
     weights: Mapped[str | None] = mapped_column(Text)  # file of the trained weights
     created: Mapped[datetime] = mapped_column(DateTime, default=now)
     started: Mapped[datetime | None] = mapped_column(DateTime)

@@ -77,6 +77,14 @@ class Resources(Settings):
         None, ge=0
     )  # of a worker, also 0.5; 0: none; None: 1 if there are any
     address: str | None = None  # of a Ray cluster; None: one on this machine for the search
+    stuck_after: float | None = Field(
+        1800.0, gt=0
+    )  # seconds without an epoch that end a trial, also written 30m; None: never
+
+    @field_validator("stuck_after", mode="before")
+    @classmethod
+    def _stuck_after(cls, value: Any) -> Any:
+        return seconds_of(value) if isinstance(value, str) else value
 
 
 class SearchSpec(Settings):

@@ -30,6 +30,7 @@ __all__ = [
     "finish",
     "front_steps",
     "front_trials",
+    "note",
     "open_database",
     "record_epoch",
     "studies",
@@ -269,6 +270,11 @@ def record_epoch(session: Session, trial: Trial, **columns: Any) -> None:
         epochs=columns["number"],
         seconds=trial.seconds + columns["seconds"],
     )
+
+
+def note(session: Session, trial: Trial, text: str) -> None:
+    """What befell ``trial``, which goes on."""
+    _change(session, trial, notes="\n".join(filter(None, [trial.notes, text])))
 
 
 def finish(

@@ -1,6 +1,7 @@
 """Labelled images: uint8 in memory, split into train, validation and test."""
 
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -129,6 +130,30 @@ class Images:
             "validation": len(self.validation),
             "test": len(self.test),
         }
+
+    def arrays(self) -> dict[str, Any]:
+        """All of it as plain data and numpy arrays, for processes that share their memory."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {"classes": self.classes, "may_flip": self.may_flip} | {
+            name: [t.numpy() for t in (split.images, split.labels, split.mean, split.std)]
+            for name, split in splits.items()
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> "Images":
+        """The images of ``arrays``, in the same memory."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+            splits = {
+                name: Split(*map(torch.from_numpy, arrays[name]))
+                for name in ("train", "validation", "test")
+            }
+        return cls(classes=arrays["classes"], may_flip=arrays["may_flip"], **splits)
+
+    @property
+    def nbytes(self) -> int:
+        """What the pixels take in memory."""
+        return sum(s.images.nbytes for s in (self.train, self.validation, self.test))
 
     def to(self, device: torch.device) -> "Images":
         """The same images on ``device``."""

@@ -36,9 +36,9 @@ class Recipe(Settings):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     metric: str | None = None  # what "accuracy" means; None: top-1, or mean-ap of loss binary
 
-    augment: Literal[
-        "auto", "none", "shift", "shift+flip", "resized-crop", "resized-crop+flip"
-    ] = "auto"  # auto: what labels survive; crops of random sizes for images of a folder
+    augment: Literal["auto", "none", "shift", "shift+flip", "resized-crop", "resized-crop+flip"] = (
+        "auto"  # auto: what labels survive; crops of random sizes for images of a folder
+    )
     shift: int = Field(2, ge=0)  # pixels, at most, in each direction
     randaugment: int = Field(0, ge=0, le=30)  # magnitude of two random operations; 0: none
     mixup: float = Field(0.0, ge=0)  # of the beta distribution that mixes two images; 0: none
