@@ -115,6 +115,8 @@ def search(
         console.print(f"Go on: {shlex.join(again)}", soft_wrap=True, markup=False, highlight=False)
     if outcome == "interrupted":
         raise typer.Exit(130)
+    if outcome in ("failing alike", "all failed"):
+        raise typer.Exit(1)
 
 
 @command("foveate studies --storage sqlite:///foveate.db")

@@ -80,7 +80,7 @@ def test_accuracy(placement: str, changes: list[str], seed: int) -> float:
     import torch
 
     from foveate import build
-    from foveate.workers.train import Training, accuracy
+    from foveate.workers.train import Training, measured
 
     torch.set_num_threads(1)
     spec = SearchSpec.read(None, [*changes, f"recipe.seed={seed}"])
@@ -94,7 +94,7 @@ def test_accuracy(placement: str, changes: list[str], seed: int) -> float:
     )
     for _ in Training(model, images, spec.recipe).epochs():
         pass
-    return 100 * accuracy(model, images.test)
+    return 100 * float(str(measured(model, images, spec.recipe, images.test)["top-1"]))
 
 
 def measure(arguments: Namespace, report: Report) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -18,13 +19,20 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from ..errors import BadValue
+from ..workers.data import load
 from ..workers.trainable import CandidateTrainer
 from .ledger import Job, Ledger, LostLeaseError
 from .spec import SearchSpec
 
 __all__ = ["Event", "Outcome", "drive"]
 
-Outcome = Literal["finished", "time budget", "interrupted", "space exhausted"]
+Outcome = Literal[
+    "finished", "time budget", "interrupted", "space exhausted", "failing alike", "all failed"
+]
+ALIKE = 5  # failures of one kind, and nothing else, that end a search
+TRIES = 3  # workers that a trial may lose
+SHIPPED = 2**30  # bytes of images at most that are sent to the nodes
+_EPOCH, _METRIC = ("number", "train_loss", "accuracy", "seconds"), "epoch/metrics/"
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -44,6 +52,7 @@ class Event:
     state: str  # of the trial, now
     epoch: dict[str, Any] | None = None  # number, train_loss, accuracy, seconds
     reason: str | None = None
+    note: str | None = None  # what befell it, if it goes on
 
 
 @dataclass
@@ -58,6 +67,8 @@ class _Run:
     began: float = field(default_factory=monotonic)
     interrupted: bool = False
     out_of_time: bool = False
+    failures: list[str] | None = field(default_factory=list)  # reasons; None: something worked
+    deaths: dict[str, str] = field(default_factory=dict)  # Ray's trial id -> how its worker died
 
     def start(self, trial_id: str) -> dict[str, Any] | str:
         job = self.ledger.ask()
@@ -75,43 +86,89 @@ class _Run:
             "weights": self.spec.space.weights,
             "data": self.spec.data.to_dict(),
             "recipe": self.spec.recipe.to_dict(),
-            "folder": str(self.ledger.folder(job.number)),
+            "folder": self.ledger.folder(job.number).where,
             "threads": self.spec.resources.threads,
             "gpus": self.gpus,
+            "stuck_after": self.spec.resources.stuck_after,
         }
 
     def result(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Record a report; whether its trial goes on."""
-        job = self.jobs[trial_id]
-        if "failed" in result:
-            self.fail(trial_id, result["failed"])
+        job, failed, note = self.jobs[trial_id], result.get("failed"), result.get("note")
+        if note:
+            self.note(trial_id, note)
+        if "epoch/number" not in result:
+            self.fail(trial_id, failed or "its worker says nothing")
             return False
-        epoch = {
-            name: result[f"epoch/{name}"]
-            for name in ("number", "train_loss", "accuracy", "seconds")
+        epoch = {name: result[f"epoch/{name}"] for name in _EPOCH}
+        epoch["metrics"] = {
+            name.removeprefix(_METRIC): share
+            for name, share in result.items()
+            if name.startswith(_METRIC)
         }
         state = self.ledger.report(
-            job.number, worker=result["worker"], device=result["device"], epoch=epoch
+            job.number,
+            worker=result["worker"],
+            device=result["device"],
+            epoch=epoch,
+            failed=failed,
         )
-        self.watch(Event(job, state, epoch))
+        if failed and state == "running":  # that epoch was recorded before
+            self.fail(trial_id, failed)
+            return False
+        if state == "failed":
+            self._count_failure(failed or "")
+        elif state != "running":
+            self.failures = None
+        self.watch(Event(job, state, epoch, reason=failed))
         return state == "running"
 
     def fail(self, trial_id: str, reason: str) -> None:
         job = self.jobs[trial_id]
         self.ledger.fail(job.number, reason)
+        self._count_failure(reason)
         self.watch(Event(job, "failed", reason=reason))
+
+    def note(self, trial_id: str, text: str) -> None:
+        job = self.jobs[trial_id]
+        self.ledger.note(job.number, text)
+        self.watch(Event(job, "running", note=text))
+
+    def lost_worker(self, trial_id: str, how: str, times: int) -> None:
+        """The worker of a trial died: another goes on with it, or the trial has failed."""
+        self.deaths[trial_id] = how
+        if times < TRIES:
+            self.note(trial_id, f"its worker died ({how}); another goes on with it")
+
+    def lost_trial(self, trial_id: str) -> None:
+        how = self.deaths.get(trial_id, "nobody knows how")
+        self.fail(trial_id, f"its workers died, one after the other, at last: {how}")
+
+    def _count_failure(self, reason: str) -> None:
+        if self.failures is not None:
+            self.failures.append(re.sub(r"\d+", "", reason))  # whatever the epoch or the address
+
+    @property
+    def is_failing_alike(self) -> bool:
+        """Nothing has worked so far, and the last failures are of one kind."""
+        last = (self.failures or [])[-ALIKE:]
+        return len(last) == ALIKE and len(set(last)) == 1
 
     def should_end(self) -> bool:
         budget = self.spec.time_budget
         if budget is not None and monotonic() - self.began > budget:
             self.out_of_time = True
-        return self.interrupted or self.out_of_time
+        return self.interrupted or self.out_of_time or self.is_failing_alike
 
     def outcome(self) -> Outcome:
         if self.interrupted:
             return "interrupted"
+        if self.is_failing_alike:
+            return "failing alike"
         if self.out_of_time:
             return "time budget"
+        if self.failures:
+            return "all failed"
         return "space exhausted" if self.ledger.exhausted else "finished"
 
 
@@ -124,8 +181,9 @@ def drive(ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None]) -> O
         run = _Run(ledger, spec, watch, gpus)
         stack.enter_context(_interrupts(run))
         resources = {"cpu": spec.resources.threads, "gpu": gpus}
+        trainer = tune.with_parameters(CandidateTrainer, images=_shipped(spec))
         tuner = tune.Tuner(
-            tune.with_resources(CandidateTrainer, resources),
+            tune.with_resources(trainer, resources),
             tune_config=tune.TuneConfig(
                 search_alg=_Proposals(run),
                 scheduler=_Verdicts(run),
@@ -139,7 +197,7 @@ def drive(ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None]) -> O
                 name="foveate",
                 storage_path=folder,
                 stop=_End(run),
-                failure_config=tune.FailureConfig(max_failures=2),
+                failure_config=tune.FailureConfig(max_failures=TRIES - 1),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # we keep ours
                 verbose=0,
             ),
@@ -174,7 +232,7 @@ class _Proposals(_Local, Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         if error:
-            self.run.fail(trial_id, "its worker died, again and again")
+            self.run.lost_trial(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the study is the truth."""
@@ -194,6 +252,11 @@ class _Verdicts(_Local, FIFOScheduler):
         goes_on = self.run.result(trial.trial_id, result)
         return str(self.CONTINUE if goes_on else self.STOP)
 
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        super().on_trial_error(tune_controller, trial)
+        how = _how(trial.get_pickled_error())
+        self.run.lost_worker(trial.trial_id, how, trial.run_metadata.num_failures)
+
 
 class _End(_Local, tune.Stopper):
     """Ends the run when the time is up or the user says so."""
@@ -206,6 +269,22 @@ class _End(_Local, tune.Stopper):
 
     def stop_all(self) -> bool:
         return self.run.should_end()
+
+
+def _shipped(spec: SearchSpec) -> dict[str, Any] | None:
+    """Small data sets, which Ray keeps once a node; the workers open the others themselves."""
+    images = load(spec.data)
+    room = min(SHIPPED, ray.cluster_resources().get("object_store_memory", 0) / 4)
+    return None if images.is_packed or images.nbytes > room else images.arrays()
+
+
+def _how(error: Exception | None) -> str:
+    """What Ray says of a worker's end, in a few words."""
+    said = str(error).strip()
+    for line in said.splitlines():
+        if "exit" in line.lower() or "died" in line.lower():
+            said = line
+    return said[:200]
 
 
 @contextmanager

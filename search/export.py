@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import shutil
 import sys
 from importlib import resources
 from importlib.util import module_from_spec, spec_from_file_location
@@ -34,6 +33,7 @@ from ..spaces.own import argument_of
 from ..spaces.placement import REMOVE, Module, Placement, draw
 from ..spaces.plugging import _gated, _resized, attach, in_order
 from ..spaces.site import stem_of
+from ..workers.checkpoints import UNREACHABLE, read_file
 from . import front, store
 from .records import Study, Trial
 from .spec import SearchSpec
@@ -88,15 +88,19 @@ def export(study: Study, trial: Trial, out: Path) -> Path:
         raise BadValue(
             f"trial {trial.number} is {trial.state}: only fully trained trials can be exported"
         )
-    if not trial.weights or not Path(trial.weights).is_file():
-        raise BadValue(f"the weights of trial {trial.number} are not at {trial.weights!r}")
+    try:
+        weights = read_file(trial.weights or "")
+    except UNREACHABLE:
+        raise BadValue(
+            f"the weights of trial {trial.number} are not at {trial.weights!r}"
+        ) from None
     if out.exists() and (not out.is_dir() or {p.name for p in out.iterdir()} - _FILES):
         raise BadValue(f"{str(out)!r} holds other files; choose another folder with --out")
     spec = SearchSpec.of(study.spec)
     placement = Placement.parse(trial.placement)
     source = model_source(study, trial, spec, placement)
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(trial.weights, out / "weights.safetensors")
+    (out / "weights.safetensors").write_bytes(weights)
     for name, text in beside(placement).items():
         (out / name).write_text(text, encoding="utf-8")
     (out / "model.py").write_text(source, encoding="utf-8")

@@ -18,7 +18,6 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from random import Random
 from time import sleep
 from typing import Any, Self
@@ -36,8 +35,8 @@ from sqlalchemy.orm import Session
 from ..errors import BadValue, UnknownName
 from ..spaces.placement import Placement, Value
 from ..spaces.space import Space
+from ..workers.checkpoints import UNREACHABLE, WEIGHTS, Folder
 from ..workers.data import Images
-from ..workers.trainable import CHECKPOINT, WEIGHTS
 from . import store
 from .curves import Curves
 from .extrapolation import expected
@@ -93,6 +92,7 @@ class Ledger:
                 "a study's name has 1 to 100 letters, digits, spaces and any of _.+=-, "
                 f"got {name!r}"
             )
+        runs = Folder(spec.folder)
         self.engine = store.open_database(storage, create=True)
         self._optuna = _optuna_study(url.render_as_string(hide_password=False), name)
         self._seen = _Seen(self._optuna)
@@ -100,7 +100,7 @@ class Ledger:
         self._curves = Curves()
         with Session(self.engine) as session, session.begin():
             self.study_id = self._find_or_add(session, images)
-            self._folder = Path(spec.folder).absolute() / f"{name}-{self._study(session).uid[:8]}"
+            self._folder = runs.at(f"{name}-{self._study(session).uid[:8]}")
         self._lease()
         self._beating = threading.Event()
         self._lost = threading.Event()
@@ -227,11 +227,19 @@ class Ledger:
 
     # --------------------------------------------------------------------------------- telling
 
-    def report(self, number: int, *, worker: str, device: str, epoch: dict[str, Any]) -> str:
+    def report(
+        self,
+        number: int,
+        *,
+        worker: str,
+        device: str,
+        epoch: dict[str, Any],
+        failed: str | None = None,
+    ) -> str:
         """Record an epoch; the state of its trial afterwards, ``"running"`` if it goes on.
 
         ``epoch`` is a ``workers.train.Epoch`` as plain data. One that is recorded already changes
-        nothing.
+        nothing. With ``failed`` the epoch is the trial's last, for that reason.
         """
         self._hold()
         with Session(self.engine) as session, session.begin():
@@ -242,8 +250,11 @@ class Ledger:
             store.record_epoch(session, trial, **epoch)
             session.flush()
             decision = self._judge(session, trial)
-            if epoch["number"] >= self.spec.recipe.epochs:
-                store.finish(session, trial, "complete", weights=str(self.folder(number) / WEIGHTS))
+            if failed is not None:
+                store.finish(session, trial, "failed", reason=failed)
+            elif epoch["number"] >= self.spec.recipe.epochs:
+                weights = self.folder(number).address(WEIGHTS)
+                store.finish(session, trial, "complete", weights=weights)
             elif decision is not None and not decision.keep:
                 store.finish(
                     session,
@@ -258,10 +269,11 @@ class Ledger:
             self._tell(number)
         return state
 
-    def note(self, number: int, note: str) -> None:
-        """Keep ``note`` with the trial: something happened that did not end it."""
+    def note(self, number: int, text: str) -> None:
+        """Record what befell a trial that goes on."""
+        self._hold()
         with Session(self.engine) as session, session.begin():
-            store.add_note(session, self._trial(session, number), note)
+            store.note(session, self._trial(session, number), text)
 
     def fail(self, number: int, reason: str) -> None:
         """The trial ends without a result; it is not tried again."""
@@ -295,6 +307,9 @@ class Ledger:
         told = self._optuna_trial(number)
         if told.state.is_finished():
             return
+        with suppress(*UNREACHABLE):  # what stays there harms nobody
+            kept = [WEIGHTS] if trial.state == "complete" else []
+            self.folder(number).clear(but=kept)
         if told.state == TrialState.WAITING:
             self._optuna_state(number, TrialState.RUNNING)
         about = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": trial.reason}
@@ -304,12 +319,10 @@ class Ledger:
             self._optuna._storage.set_trial_user_attr(told._trial_id, key, value)
         values = [trial.accuracy or 0.0, trial.gflops] if trial.state == "complete" else None
         self._optuna.tell(number, values, state=STATES[trial.state])
-        with suppress(OSError):
-            (self.folder(number) / CHECKPOINT).unlink(missing_ok=True)
 
-    def folder(self, number: int) -> Path:
-        """Where a trial's checkpoint and weights are."""
-        return self._folder / str(number)
+    def folder(self, number: int) -> Folder:
+        """Where a trial's checkpoints and weights are."""
+        return self._folder.at(str(number))
 
     # --------------------------------------------------------------------------------- opening
 

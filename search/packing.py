@@ -88,8 +88,8 @@ def measured(
 
 
 def _rate(way: Packing, count: int, config: dict[str, Any]) -> float:
-    remote = ray.remote(Probe).options(num_cpus=way.threads, num_gpus=way.gpus)
-    probes = []
+    remote: Any = ray.remote(Probe).options(num_cpus=way.threads, num_gpus=way.gpus)
+    probes: list[Any] = []
     try:
         for _ in range(count):
             probes.append(remote.remote(config | {"threads": way.threads, "gpus": way.gpus}))

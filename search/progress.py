@@ -56,6 +56,9 @@ class Progress:
     def __call__(self, event: Event) -> None:
         """Take note of ``event``."""
         job, number = event.job, event.job.number
+        if event.note:
+            self._print(number, f"{event.state:<8} {'':>8}  {event.note}")
+            return
         self.states[number] = event.state
         if event.state == "running":
             share = f"{100 * event.epoch['accuracy']:.2f} %" if event.epoch else "starts"
@@ -76,6 +79,9 @@ class Progress:
         about = f"{event.state:<8} {shown:>8}  {job.gflops:.4g} GFLOPs  {self._what(event)}"
         if event.reason:
             about += f"  ({event.reason})"
+        self._print(number, about)
+
+    def _print(self, number: int, about: str) -> None:
         line = f"{monotonic() - self.began:5.0f} s  trial {number:>3}  {about}"
         self.console.print(Text(line), soft_wrap=True)
 

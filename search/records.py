@@ -117,7 +117,7 @@ class Trial(Base):
     reason: Mapped[str | None] = mapped_column(Text)  # why it was stopped, or how it failed
     verdict: Mapped[dict[str, Any] | None]  # that stopped it: search.stopping.Decision
     expected: Mapped[float | None]  # share that a stopped one would have reached, extrapolated
-    notes: Mapped[list[Any]] = mapped_column(default=list)  # what happened to it, in sentences
+    notes: Mapped[list[Any]] = mapped_column(default=list)  # what befell it on its way
     weights: Mapped[str | None] = mapped_column(Text)  # file of the trained weights
     created: Mapped[datetime] = mapped_column(DateTime, default=now)
     started: Mapped[datetime | None] = mapped_column(DateTime)

@@ -50,6 +50,8 @@ def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) 
                 outcome = drive(ledger, spec, progress)
         console.print(f"{_ENDINGS[outcome]}: {progress.summary()}", highlight=False, soft_wrap=True)
         _show(ledger, name, storage, console, out)
+        if outcome in ("failing alike", "all failed"):
+            _show_failure(ledger, name, console)
     return outcome
 
 
@@ -65,6 +67,8 @@ _ENDINGS: dict[Outcome, str] = {
     "space exhausted": "Finished: every placement has been tried",
     "time budget": "The time is up",
     "interrupted": "Interrupted; every finished epoch is kept",
+    "failing alike": "Ended early, since the trials fail one like the other",
+    "all failed": "Every trial failed",
 }
 
 
@@ -102,6 +106,19 @@ def _show(ledger: Ledger, name: str, storage: str, console: Console, out: Path) 
         highlight=False,
         soft_wrap=True,
         markup=False,
+    )
+
+
+def _show_failure(ledger: Ledger, name: str, console: Console) -> None:
+    with Session(ledger.engine) as session:
+        failed = store.trials(session, store.find_study(session, name), "failed")
+        last = max(failed, key=lambda trial: (trial.ended, trial.number))
+    console.print(
+        f"Trial {last.number} failed: {last.reason}\n"
+        "Failed trials are not tried again: once that is mended, search with another --study.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
 
 

@@ -77,6 +77,14 @@ class Resources(Settings):
         None, ge=0
     )  # of a worker, also 0.5; 0: none; None: 1 if there are any
     address: str | None = None  # of a Ray cluster; None: one on this machine for the search
+    stuck_after: float | None = Field(
+        1800.0, gt=0
+    )  # seconds without an epoch that end a trial, also written 30m; None: never
+
+    @field_validator("stuck_after", mode="before")
+    @classmethod
+    def _stuck_after(cls, value: Any) -> Any:
+        return seconds_of(value) if isinstance(value, str) else value
 
 
 class SearchSpec(Settings):
@@ -196,6 +204,16 @@ class SearchSpec(Settings):
             raise BadValue(
                 f"recipe.batch is {self.recipe.batch}, and {self.data.name} has only "
                 f"{len(images.train)} training images"
+            )
+        if images.multi_label != (self.recipe.loss == "binary"):
+            raise BadValue(
+                f"recipe.loss is {self.recipe.loss!r}, and an image of {self.data.name} may have "
+                + ("several labels: recipe.loss: binary" if images.multi_label else "one label")
+            )
+        if self.recipe.train == "head" and self.space.weights is None:
+            raise BadValue(
+                "recipe.train is 'head', which leaves the backbone as it is: name its weights with "
+                "space.weights"
             )
         space = Space(self.space, images.size)
         if self.space.weights is not None:  # what does not fit is said now, not by each trial

