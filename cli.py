@@ -213,6 +213,46 @@ def dashboard(
     serve(storage, host=host, port=port, token=token)
 
 
+@command("foveate pack images/flowers --image-size 224")
+def pack(
+    path: Annotated[str, typer.Argument(help="A folder with one for each class, or a table.csv")],
+    image_size: Annotated[int, typer.Option(min=8, max=1024, help="Pixels a side")] = 224,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; default: the cache, FOVEATE_CACHE")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="That decode at once; default: all cores")
+    ] = None,
+    broken: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of pictures that may be unreadable")
+    ] = 0.01,
+) -> None:
+    """Decode pictures once, ahead of a search; a search of them then starts at once."""
+    from time import perf_counter
+
+    from .workers import packs
+    from .workers.folder import image_folder, table
+
+    source = table(path) if path.lower().endswith(".csv") else image_folder(path)
+    folder = out or packs.cache_folder(source, image_size)
+    start = perf_counter()
+    new = packs.write(source, image_size, folder, broken=broken, workers=workers)
+    seconds = perf_counter() - start
+    made = packs.open_pack(folder)
+    made.check(broken)
+    count = sum(len(part.labels) for part in made.parts.values())
+    how = f"packed in {seconds:.1f} s, {count / seconds:,.0f} a second" if new else "already there"
+    print(f"{count:,} images of {len(made.classes)} classes in {folder}: {how}")
+    for name, part in made.parts.items():
+        print(f"  {name}: {len(part.labels):,} images, {part.broken:,} broken")
+        for file, reason in part.named:
+            print(f"    {file}: {reason}")
+    words = ["--set", f"data.name=pack:{folder}" if out else f"data.name={source.name}"]
+    words += [] if out or image_size == 224 else ["--set", f"data.image_size={image_size}"]
+    words += [] if broken == 0.01 else ["--set", f"data.broken={broken:g}"]
+    print(f"Search them: foveate search {shlex.join(words)}")
+
+
 @command("foveate modules cram --backbone resnet50")
 def modules(
     name: Annotated[str | None, typer.Argument(help="Show this one, with its formula")] = None,

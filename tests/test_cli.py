@@ -13,7 +13,7 @@ import foveate as foveate_package
 from foveate.cli import app
 
 EXAMPLE = str(Path(foveate_package.__file__).parent / "examples" / "plugin.py")
-COMMANDS = ("search", "studies", "front", "export", "dashboard", "modules", "sites", "cost")
+COMMANDS = ("search", "studies", "front", "export", "dashboard", "pack", "modules", "sites", "cost")
 
 
 def foveate(*words: str) -> Result:
@@ -42,6 +42,10 @@ MISTAKES = [
     (["search", "--set", "space.backbone=resnet"], "no backbone 'resnet'; did you mean "),
     (["search", "--set", "data.name=cifar"], "no data set 'cifar'; did you mean 'cifar10'? "),
     (["search", "--set", "data.name=imagefolder:nowhere"], "imagefolder: there is no folder 'now"),
+    (["search", "--set", "data.name=pack:nowhere"], "there is no pack in 'nowhere': it has no pac"),
+    (["search", "--set", "data.name=table:no.csv"], "table: cannot read 'no.csv': No such file or"),
+    (["pack", "nowhere"], "imagefolder: there is no folder 'nowhere'"),
+    (["pack", "no.csv"], "table: cannot read 'no.csv': No such file or directory"),
     (["search", "--set", "recipe.epochs=0"], "recipe.epochs: should be greater than or equal to 1"),
     (
         ["search", "--set", "stopping.rule=hope"],
@@ -138,6 +142,37 @@ def test_a_plugins_module_is_listed_among_the_others() -> None:
     assert "weights channel/shared (channel)" in shown
     shown = foveate("sites", "resnet18", "--plugin", EXAMPLE).output
     assert re.search(r"bn2 +branch +64 x 56 x 56 .* spread", shown)
+
+
+def test_pictures_are_packed_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    from foveate.workers.data import Data, load
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FOVEATE_CACHE", str(tmp_path / "cache"))
+    for number in range(20):
+        file = tmp_path / "animals" / "cd"[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (number, 0, 0)).save(file)
+    file.write_text("no picture")
+    ran = foveate("pack", "animals", "--image-size", "14")
+    assert ran.exit_code == 2 and ran.stderr == (
+        "foveate: imagefolder:animals: train has 20 pictures, of which at least 1 cannot be read "
+        "and data.broken=0.01 allows 0; the first is 'd/19.png': no picture that can be "
+        "recognised\n"
+    )
+    words = ["pack", "animals", "--image-size", "14", "--broken", "0.05", "--workers", "2"]
+    shown = foveate(*words).output
+    assert re.match(r"19 images of 2 classes in .*/cache/packs/animals-14-.*: packed in ", shown)
+    assert "train: 19 images, 1 broken\n    d/19.png: no picture that can be" in shown
+    setting = "--set data.name=imagefolder:animals --set data.image_size=14 --set data.broken=0.05"
+    assert shown.endswith(f"Search them: foveate search {setting}\n")
+    assert ": already there\n" in foveate(*words).output
+    shown = foveate(*words, "--out", "packed").output
+    assert shown.startswith("19 images of 2 classes in packed: packed in ")
+    assert shown.endswith("foveate search --set data.name=pack:packed --set data.broken=0.05\n")
+    assert load(Data(name="pack:packed", broken=0.05)).size == 14
 
 
 def test_studies_and_fronts_are_printed(finished: Path) -> None:

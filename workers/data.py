@@ -418,8 +418,6 @@ def _downloaded(cls: type[torchvision.datasets.CIFAR10], root: str) -> tuple[Any
 
 def _pack(kind: str, path: str, data: Data) -> Pack:
     if kind == "pack" or (kind == "imagefolder" and is_pack(path)):
-        if not path:
-            raise BadValue("pack: there is no folder ''")
         return open_pack(path)
     size = data.image_size or 224
     if not Path(path).expanduser().exists() and (left := left_in_cache(path, size)):

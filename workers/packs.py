@@ -58,6 +58,7 @@ NAMED = 100  # broken pictures, of a split
 CHUNK = 8  # pictures that a worker takes at once
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Square = tuple[Array, Array]  # pixels and sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +152,20 @@ def viewed(array: Array) -> Tensor:
 def cached(source: Source, size: int, *, broken: float) -> Pack:
     """The pack of ``source`` in the user's cache, written now if it is not there.
 
-    The cache is ``FOVEATE_CACHE``, or ~/.cache/foveate. Of several processes of a machine one
-    writes and the others wait. A source that changed makes another pack.
+    Of several processes of a machine one writes and the others wait.
     """
-    folder = _cache() / "packs" / f"{_stem(source.path, size)}-{_key(source, size)}"
+    folder = cache_folder(source, size)
     if not is_pack(folder):
         write(source, size, folder, broken=broken)
     return open_pack(folder)
+
+
+def cache_folder(source: Source, size: int) -> Path:
+    """Where the pack of ``source`` belongs: another place as soon as a picture changes.
+
+    The cache is ``FOVEATE_CACHE``, or ~/.cache/foveate.
+    """
+    return _cache() / "packs" / f"{_stem(source.path, size)}-{_key(source, size)}"
 
 
 def left_in_cache(path: str, size: int) -> Path | None:
@@ -314,7 +322,7 @@ def _write(
 
 
 def _write_split(
-    what: str, file: Path, of: Listing, squares: Iterable[Array | str], limit: float
+    what: str, file: Path, of: Listing, squares: Iterable[Square | str], limit: float
 ) -> dict[str, Any]:
     """The files of one split; what ``pack.json`` says of it."""
     kept: list[int] = []
@@ -323,17 +331,16 @@ def _write_split(
     with file.with_suffix(".images").open("wb") as pixels:
         for number, found in enumerate(squares):
             if isinstance(found, str):
-                named.append([of.files[number], found])
+                named.append([_printable(of.files[number]), found])
                 _check(what, len(named), len(of.files), limit, named[0])  # at once
                 continue
-            pixels.write(found.data)
-            channels = found.reshape(-1, 3).astype(np.int64)
-            sums.append(np.concatenate([channels.sum(0), (channels**2).sum(0)]))
+            pixels.write(found[0].data)
+            sums.append(found[1])
             kept.append(number)
-    np.save(file.with_suffix(".labels.npy"), of.labels[kept])
+    np.save(file.with_suffix(".labels.npy"), of.labels[np.asarray(kept, np.int64)])
     np.save(file.with_suffix(".sums.npy"), np.asarray(sums, np.int64).reshape(-1, 6))
-    files = json.dumps([of.files[number] for number in kept], ensure_ascii=False)
-    file.with_suffix(".files.json").write_text(files, encoding="utf-8", errors="surrogateescape")
+    files = json.dumps([_printable(of.files[number]) for number in kept], ensure_ascii=False)
+    file.with_suffix(".files.json").write_text(files, encoding="utf-8")
     return {"count": len(kept), "broken": {"count": len(named), "named": named[:NAMED]}}
 
 
@@ -348,9 +355,9 @@ def _check(split: str, broken: int, total: int, limit: float, first: list[str]) 
 
 def _in_order(
     pool: Executor, root: Path, files: Sequence[str], side: int, ahead: int
-) -> Iterator[Array | str]:
+) -> Iterator[Square | str]:
     """Each file's square, or why there is none; ``ahead`` chunks are on their way."""
-    waiting: deque[Future[list[Array | str]]] = deque()
+    waiting: deque[Future[list[Square | str]]] = deque()
     for first in range(0, len(files), CHUNK):
         waiting.append(pool.submit(_squares, root, files[first : first + CHUNK], side))
         if len(waiting) > ahead:
@@ -362,18 +369,21 @@ def _in_order(
 # ------------------------------------------------------------------------------------- pictures
 
 
-def _squares(root: Path, files: Sequence[str], side: int) -> list[Array | str]:
-    found: list[Array | str] = []
+def _squares(root: Path, files: Sequence[str], side: int) -> list[Square | str]:
+    found: list[Square | str] = []
+    values = np.arange(256)
     for file in files:
         try:
-            found.append(square((root / file).read_bytes(), side))
+            image = square((root / file).read_bytes(), side)
+            counts = np.asarray(image.histogram(), np.int64).reshape(3, 256)
+            found.append((np.asarray(image), np.concatenate([counts @ values, counts @ values**2])))
         except Exception as error:  # decoders raise what they like at a broken file
             found.append(_reason(error))
     return found
 
 
-def square(content: bytes, side: int) -> Array:
-    """The middle of a picture, upright, in RGB: uint8 (side, side, 3)."""
+def square(content: bytes, side: int) -> Image.Image:
+    """The middle of a picture, upright, in RGB, ``side`` pixels a side."""
     if not content:
         raise ValueError("the file is empty")
     image: Image.Image = Image.open(BytesIO(content))
@@ -389,7 +399,12 @@ def square(content: bytes, side: int) -> Array:
     least = min(image.size)
     left, top = (image.width - least) // 2, (image.height - least) // 2
     image = image.crop((left, top, left + least, top + least))
-    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
+    return image.resize((side, side), Image.Resampling.BILINEAR)
+
+
+def _printable(path: str) -> str:
+    """A name that is no text, as far as it is."""
+    return path.encode("utf-8", "replace").decode()
 
 
 def _reason(error: Exception) -> str:

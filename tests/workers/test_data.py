@@ -359,6 +359,43 @@ def test_a_folder_that_was_there_stays(cifar: Any, tmp_path: Path) -> None:
         load(Data(name=name, root=str(root)))
 
 
+# ------------------------------------------------------------------------- devices and processes
+
+
+def test_what_fits_lies_on_the_device_and_the_rest_is_streamed(cluttered: Images) -> None:
+    train, validation, test = (len(split) * 3 * 16 * 16 for split in splits(cluttered))
+    assert cluttered.nbytes == train + validation + test
+    meta = torch.device("meta")
+    for most_bytes, expected in (
+        (None, [True, True, True]),
+        (train + validation + test, [True, True, True]),
+        (train + validation, [True, True, False]),
+        (train, [True, False, False]),
+        (train - 1, [False, True, False]),
+        (0, [False, False, False]),
+    ):
+        moved = cluttered.to(meta, most_bytes=most_bytes)
+        assert [split.images.device == meta for split in splits(moved)] == expected
+        assert all(split.device == meta for split in splits(moved))
+        assert moved.size == 16 and len(moved.train) == len(cluttered.train)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_small_set_travels_as_arrays_without_a_copy(cluttered: Images) -> None:
+    arrays = cluttered.arrays()
+    for name in ("train", "validation", "test"):
+        for key in ("images", "labels", "mean", "std"):
+            arrays[name][key] = arrays[name][key].view()
+            arrays[name][key].flags.writeable = False  # as those of an object store
+    again = Images.from_arrays(arrays)
+    assert again.about() == cluttered.about() and again.classes == cluttered.classes
+    assert not again.is_packed and again.may_flip == cluttered.may_flip
+    for one, other in zip(splits(again), splits(cluttered), strict=True):
+        assert one.images.data_ptr() == other.images.data_ptr()
+        assert torch.equal(one.labels, other.labels) and torch.equal(one.mean, other.mean)
+    assert pickle.loads(pickle.dumps(arrays))["classes"] == cluttered.classes
+
+
 # ------------------------------------------------------------------------------------- settings
 
 
