@@ -172,6 +172,33 @@ def front(
         console.print(report.as_table(baselines, "Baselines, best first (*: on the front)"))
 
 
+@command("foveate replay cluttered-digits-resnet8 --workers 8 --repeats 50")
+def replay(
+    study: Annotated[str, typer.Argument(help="Name of the study")],
+    storage: Storage = DATABASE,
+    workers: Annotated[int, typer.Option(min=1, help="Virtual trainings at once")] = 1,
+    repeats: Annotated[int, typer.Option(min=2, help="Searches, in different orders")] = 20,
+) -> None:
+    """Which stopping rule suits the task: what each would have saved of a study, and lost."""
+    from .search import replay as replays
+    from .search import store
+    from .search.stopping import Stopping
+
+    with _study(storage, study) as (session, found):
+        candidates = replays.recorded(session, found)
+        stopped = store.counts(session, found)["stopped"]
+        settings = Stopping.of(found.spec["stopping"])
+    console = _console()
+    console.print(replays.as_table(candidates, settings, workers=workers, repeats=repeats))
+    if stopped:
+        console.print(
+            f"{stopped} trials of this study were stopped early and are not replayed: what is left "
+            "was good enough at its rungs, so every rule loses less here than it would have",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
 @command("foveate export cluttered-digits-resnet8 --knee --out my-model")
 def export(
     study: Annotated[str, typer.Argument(help="Name of the study")],
