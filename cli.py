@@ -189,14 +189,21 @@ def replay(
         stopped = store.counts(session, found)["stopped"]
         settings = Stopping.of(found.spec["stopping"])
     console = _console()
-    console.print(replays.as_table(candidates, settings, workers=workers, repeats=repeats))
+    baselines = sum(one.is_baseline for one in candidates)
+    console.print(
+        f"{len(candidates)} fully trained candidates, {baselines} of them baselines, proposed in "
+        f"{repeats} orders to {workers} virtual workers\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(replays.as_table(candidates, settings, repeats=repeats, workers=workers))
+    notes = [replays.legend(candidates, settings)]
     if stopped:
-        console.print(
-            f"{stopped} trials of this study were stopped early and are not replayed: what is left "
-            "was good enough at its rungs, so every rule loses less here than it would have",
-            highlight=False,
-            soft_wrap=True,
+        notes.append(
+            f"{stopped} trials of this study were stopped early and cannot be replayed: those that "
+            "are left did well at its rungs, so its own rule looks better here than it is."
         )
+    console.print("\n" + " ".join(notes), highlight=False, soft_wrap=True)
 
 
 @command("foveate export cluttered-digits-resnet8 --knee --out my-model")

@@ -5,7 +5,7 @@ and the same in ResNet-8 of four widths (``widths``), on cluttered digits. They 
 in virtual time, in random orders, under each rule, with the very code that judges a search.
 
     python benchmarks/stopping.py [--quick] [--json]
-    python benchmarks/stopping.py --record sqlite:///foveate.db STUDY   # writes curves/STUDY.json.gz
+    python benchmarks/stopping.py --record sqlite:///foveate.db STUDY  # curves/STUDY.json.gz
 """
 
 import gzip
@@ -97,8 +97,9 @@ def read(name: str) -> list[Recorded]:
     ]
 
 
-def interval(mean: Mean) -> str:
-    return f"{100 * mean.value:.2f} ± {196 * mean.error:.2f}"
+def interval(mean: Mean, scale: int = 100) -> str:
+    """The mean and half the width of its 95 % confidence interval, in percent unless said."""
+    return f"{scale * mean.value:.2f} ± {1.96 * scale * mean.error:.2f}"
 
 
 def growth(
@@ -149,9 +150,8 @@ def measure(arguments: Namespace, report: Report) -> None:
                     "time %": interval(one.seconds),
                     "hypervolume %": interval(one.hypervolume),
                     "demanding %": interval(one.demanding),
-                    f"stopped of {one.members}": f"{one.lost.value:.2f} ± {1.96 * one.lost.error:.2f}",
-                    f"of the cheap {one.members_cheap}": f"{one.lost_cheap.value:.2f}"
-                    f" ± {1.96 * one.lost_cheap.error:.2f}",
+                    f"stopped of {one.members}": interval(one.lost, 1),
+                    f"of cheap {one.members_cheap}": interval(one.lost_cheap, 1),
                 }
                 if not arguments.json:
                     print(f"  {title}, {rule}", file=sys.stderr)

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from ..errors import BadValue
+from ..errors import BadValue, listed
 from . import store
 from .extrapolation import expected
 from .front import front, hypervolume
@@ -34,6 +34,7 @@ __all__ = [
     "Yardstick",
     "as_table",
     "figures",
+    "legend",
     "recorded",
     "replay",
     "shuffled",
@@ -304,14 +305,14 @@ class Mean:
 class Figures:
     """What a rule saves and loses, over searches in different orders; shares are of no stopping."""
 
+    members: int  # of the true front
+    members_cheap: int  # of its cheaper half
     epochs: Mean  # share
     seconds: Mean  # share of the time until the last worker is done
     hypervolume: Mean  # share of what is above an accuracy of 0
     demanding: Mean  # share of what is above the floor of the yardstick
     lost: Mean  # members of the true front that were stopped
     lost_cheap: Mean  # of its cheaper half
-    members: int  # of the true front
-    members_cheap: int
 
 
 def figures(
@@ -343,11 +344,8 @@ def figures(
         ]
         spent = one.epochs / epochs, one.seconds / alone.seconds
         found.append((*spent, *areas, len(one.lost), len(cheap & set(one.lost))))
-    return Figures(
-        *(Mean.of(column) for column in zip(*found, strict=True)),
-        members=len(members),
-        members_cheap=len(cheap),
-    )
+    means = [Mean.of(column) for column in zip(*found, strict=True)]
+    return Figures(len(members), len(cheap), *means)
 
 
 RULES: tuple[Literal["none", "median", "asha", "pareto"], ...] = (
@@ -362,21 +360,7 @@ def as_table(
     candidates: Sequence[Recorded], settings: Stopping, *, repeats: int, workers: int
 ) -> Table:
     """For a terminal: what each rule comes to, with all else as in ``settings``."""
-    floor = Yardstick.of(candidates, share=DEMANDING).floor
-    baselines = sum(one.is_baseline for one in candidates)
-    rungs_of = ", ".join(
-        map(str, rungs(settings.model_copy(update={"rule": "pareto"}), _epochs(candidates)))
-    )
-    table = Table(box=None, pad_edge=False, caption_justify="left", title_justify="left")
-    table.title = (
-        f"{len(candidates)} recorded candidates ({baselines} of them baselines), proposed in "
-        f"{repeats} orders to {workers} virtual worker{'s' if workers > 1 else ''}"
-    )
-    table.caption = (
-        f"Shares of no stopping, with standard errors; the demanding hypervolume counts from "
-        f"{100 * floor:.2f} % accuracy on, which a tenth does not reach; rungs of asha and pareto: "
-        f"{rungs_of or 'none'}"
-    )
+    table = Table(box=None, pad_edge=False)
     headings = ("epochs %", "time %", "hypervolume %", "demanding %", "front stopped", "cheap half")
     table.add_column("rule")
     for heading in headings:
@@ -398,5 +382,14 @@ def as_table(
     return table
 
 
-def _epochs(candidates: Sequence[Recorded]) -> int:
-    return max(len(one.accuracy) for one in candidates)
+def legend(candidates: Sequence[Recorded], settings: Stopping) -> str:
+    """What the columns of ``as_table`` mean here."""
+    floor = Yardstick.of(candidates, share=DEMANDING).floor
+    epochs = max(len(one.accuracy) for one in candidates)
+    judged = rungs(settings.model_copy(update={"rule": "pareto"}), epochs)
+    at = listed(judged) if judged else "none"
+    return (
+        "Shares are of no stopping, with standard errors over the orders. The demanding "
+        f"hypervolume counts from {100 * floor:.2f} % accuracy on, which a tenth of the candidates "
+        f"does not reach. asha and pareto judge after epoch {at} of {epochs}."
+    )
