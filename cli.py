@@ -174,6 +174,40 @@ def front(
         console.print(report.as_table(baselines, "Baselines, best first (*: on the front)"))
 
 
+@command("foveate replay cluttered-digits-resnet8 --workers 8 --repeats 50")
+def replay(
+    study: Annotated[str, typer.Argument(help="Name of the study")],
+    storage: Storage = DATABASE,
+    workers: Annotated[int, typer.Option(min=1, help="Virtual trainings at once")] = 1,
+    repeats: Annotated[int, typer.Option(min=2, help="Searches, in different orders")] = 20,
+) -> None:
+    """Which stopping rule suits the task: what each would have saved of a study, and lost."""
+    from .search import replay as replays
+    from .search import store
+    from .search.stopping import Stopping
+
+    with _study(storage, study) as (session, found):
+        candidates = replays.recorded(session, found)
+        stopped = store.counts(session, found)["stopped"]
+        settings = Stopping.of(found.spec["stopping"])
+    console = _console()
+    baselines = sum(one.is_baseline for one in candidates)
+    console.print(
+        f"{len(candidates)} fully trained candidates, {baselines} of them baselines, proposed in "
+        f"{repeats} orders to {workers} virtual workers\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(replays.as_table(candidates, settings, repeats=repeats, workers=workers))
+    notes = [replays.legend(candidates, settings)]
+    if stopped:
+        notes.append(
+            f"{stopped} trials of this study were stopped early and cannot be replayed: those that "
+            "are left did well at its rungs, so its own rule looks better here than it is."
+        )
+    console.print("\n" + " ".join(notes), highlight=False, soft_wrap=True)
+
+
 @command("foveate export cluttered-digits-resnet8 --knee --out my-model")
 def export(
     study: Annotated[str, typer.Argument(help="Name of the study")],

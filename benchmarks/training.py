@@ -17,6 +17,7 @@ train to the end, and have to reach the same accuracy within the seeds' noise.
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import mean, median, stdev
@@ -134,13 +135,15 @@ def model_of(backbone: str, classes: int, seed: int = 0) -> nn.Module:
     return build(Placement(backbone), classes).to(DEVICE)
 
 
-def few(images: Images, batches: int, batch: int) -> Images:
+def few(images: Images, most: int) -> Images:
     """So many that an epoch takes seconds at most."""
-    return images.first(batches * batch)
+    train = images.train
+    cut = replace(train, images=train.images[:most], labels=train.labels[:most])
+    return replace(images, train=cut)
 
 
 def small(data: Data, backbone: str, recipe: Recipe, rounds: int, most: int) -> dict[str, object]:
-    images = few(load(data).to(DEVICE), most, recipe.batch)
+    images = few(load(data).to(DEVICE), most * recipe.batch)
     endless = recipe.model_copy(update={"epochs": 10**6})
     classes = len(images.classes)
     ours = Training(model_of(backbone, classes), images, endless)
@@ -274,7 +277,7 @@ def on_a_gpu(report: Report, rounds: int) -> dict[str, dict[str, object]]:
     report.target(
         "GPU, resnet20: CUDA graphs / eager", float(str(rows["resnet20, 32 px"]["eager"])), ">= 3"
     )
-    large = load(Data(image_size=224)).to(DEVICE).first(64 * 20)
+    large = few(load(Data(image_size=224)), 64 * 20).to(DEVICE)
     half = Recipe(batch=64, epochs=10**6, precision="bfloat16")
     ours, limit = (Training(model_of("resnet50", 10), large, half) for _ in range(2))
     rows["resnet50, 224 px, bfloat16"] = compared(

@@ -13,7 +13,8 @@ import foveate as foveate_package
 from foveate.cli import app
 
 EXAMPLE = str(Path(foveate_package.__file__).parent / "examples" / "plugin.py")
-COMMANDS = ("search", "studies", "front", "export", "dashboard", "pack", "modules", "sites", "cost")
+COMMANDS = ("search", "studies", "front", "replay", "export", "dashboard")
+COMMANDS += ("pack", "modules", "sites", "cost")
 
 
 def foveate(*words: str) -> Result:
@@ -195,10 +196,30 @@ def test_a_wrong_study_format_or_choice_is_one_sentence(finished: Path) -> None:
         ("export", "toy", "--out", "x"): "choose one of --best, --knee, --max-gflops and --trial",
         ("export", "toy", "--out", "x", "--trial", "7"): "study 'toy' has no trial 7; it has trials"
         " 0 to 2",
+        ("replay", "tov"): "no study 'tov'; did you mean 'toy'? there are: toy",
+        (
+            "replay",
+            "toy",
+        ): "study 'toy' has 3 fully trained trials, and a replay takes at least 20; "
+        "search on, best with --set stopping.rule=none",
     }
     for words, sentence in wrong.items():
         ran = foveate(*words, *storage)
         assert (ran.exit_code, ran.stderr) == (2, f"foveate: {sentence}\n")
+
+
+def test_the_rules_are_compared_on_a_study(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from foveate.search import replay
+    from foveate.search.synthetic import synthetic
+
+    monkeypatch.setattr(replay, "recorded", lambda *_: synthetic(40, 16, seed=0))
+    words = ["replay", "toy", "--workers", "4", "--repeats", "3"]
+    shown = foveate(*words, "--storage", f"sqlite:///{finished}/study.db").output
+    assert "40 fully trained candidates, 0 of them baselines, proposed in 3 orders to 4" in shown
+    assert re.search(r"^none +100\.0 +100\.0 +100\.00 ± 0\.00 ", shown, re.MULTILINE)
+    rows = [line.split()[0] for line in shown.splitlines()[3:7]]
+    assert rows == ["none", "median", "asha", "pareto"]
+    assert "counts from" in shown and "were stopped early" not in shown
 
 
 @pytest.fixture

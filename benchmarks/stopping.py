@@ -1,0 +1,187 @@
+"""What stopping early saves, and what it loses, on recorded learning curves.
+
+Searches without stopping were recorded: random placements of attention in ResNet-8 (``places``),
+and the same in ResNet-8 of four widths (``widths``), on cluttered digits. They are searched again
+in virtual time, in random orders, under each rule, with the very code that judges a search.
+
+    python benchmarks/stopping.py [--quick] [--json]
+    python benchmarks/stopping.py --record sqlite:///foveate.db STUDY  # curves/STUDY.json.gz
+"""
+
+import gzip
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from random import Random
+from statistics import fmean
+from typing import Any
+
+from frame import Report, machine, main
+from sqlalchemy.orm import Session
+
+from foveate.search import store
+from foveate.search.extrapolation import expected
+from foveate.search.replay import (
+    Mean,
+    Recorded,
+    Yardstick,
+    figures,
+    recorded,
+    replay,
+    shuffled,
+)
+from foveate.search.stopping import Stopping
+from foveate.search.synthetic import synthetic
+
+CURVES = Path(__file__).parent / "curves"
+SETS = ("places", "widths")
+RULES = {
+    "median": Stopping(rule="median"),
+    "asha": Stopping(rule="asha"),
+    "ours": Stopping(),
+    "ours, by hypervolume": Stopping(ties="hypervolume"),
+    "ours, by crowding": Stopping(ties="crowding"),
+    "ours, the last epoch's accuracy": Stopping(lately=1),
+    "ours, tolerance 1 %": Stopping(tolerance=0.01),
+}
+BUDGETS = (0.1, 0.2, 0.3, 0.4, 0.5)  # shares of the epochs that no stopping takes
+
+
+def record(storage: str, name: str) -> Path:
+    """Export the fully trained trials of a study."""
+    with Session(store.open_database(storage, read_only=True)) as session:
+        study = store.find_study(session, name)
+        origins = {trial.number: trial for trial in store.trials(session, study, "complete")}
+        content = {
+            "study": name,
+            "machine": machine(),
+            "versions": study.versions,
+            "images": study.images,
+            "classes": len(study.classes),
+            "bare_gflops": study.bare_gflops,
+            "dearest_gflops": study.reference_gflops,
+            **{section: study.spec[section] for section in ("data", "space", "recipe", "sampler")},
+            "candidates": [
+                {
+                    "number": one.number,
+                    "origin": origins[one.number].origin,
+                    "gflops": one.costs[0],
+                    "parameters": origins[one.number].parameters,
+                    "accuracy": [round(share, 6) for share in one.accuracy],
+                    "seconds": [round(took, 3) for took in one.seconds],
+                    "placement": one.spelling,
+                }
+                for one in recorded(session, study)
+            ],
+        }
+    CURVES.mkdir(exist_ok=True)
+    path = CURVES / f"{name}.json.gz"
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
+    return path
+
+
+def read(name: str) -> list[Recorded]:
+    content: dict[str, Any] = json.loads(gzip.decompress((CURVES / f"{name}.json.gz").read_bytes()))
+    return [
+        Recorded(
+            number=one["number"],
+            accuracy=tuple(one["accuracy"]),
+            costs=(one["gflops"],),
+            seconds=tuple(one["seconds"]),
+            is_baseline=one["origin"] != "sampler",
+            spelling=one["placement"],
+        )
+        for one in content["candidates"]
+    ]
+
+
+def interval(mean: Mean, scale: int = 100) -> str:
+    """The mean and half the width of its 95 % confidence interval, in percent unless said."""
+    return f"{scale * mean.value:.2f} ± {1.96 * scale * mean.error:.2f}"
+
+
+def growth(
+    candidates: list[Recorded], stopping: Stopping, repeats: int, workers: int
+) -> dict[str, str]:
+    """The demanding hypervolume, share of the true front's, when so many epochs are spent."""
+    stick = Yardstick.of(candidates, share=0.1)
+    whole = stick.area([one.point for one in candidates])
+    epochs = sum(len(one.accuracy) for one in candidates)
+    found: dict[float, list[float]] = {budget: [] for budget in BUDGETS}
+    for seed in range(repeats):
+        order = shuffled(candidates, seed)
+        grown = replay(candidates, stopping, order, workers=workers).growth(candidates, stick)
+        for budget, areas in found.items():
+            within = [area for spent, area in grown if spent <= budget * epochs]
+            areas.append((within[-1] if within else 0.0) / whole)
+    return {f"at {budget:.0%}": interval(Mean.of(areas)) for budget, areas in found.items()}
+
+
+def error_of(candidates: list[Recorded], epoch: int, repeats: int) -> dict[str, str]:
+    """Mean absolute error of what is expected of a curve so far, in percent of accuracy."""
+    found: dict[str, list[float]] = {"expected": [], "last value": []}
+    for seed in range(repeats):
+        order = candidates[:]
+        Random(seed).shuffle(order)
+        curves = [one.accuracy for one in order[:20]]
+        for one in order[20:30]:
+            so_far, end = one.accuracy[:epoch], one.accuracy[-1]
+            found["expected"].append(abs(expected(so_far, curves) - end))
+            found["last value"].append(abs(so_far[-1] - end))
+    return {name: f"{100 * fmean(errors):.2f}" for name, errors in found.items()}
+
+
+def measure(arguments: Namespace, report: Report) -> None:
+    repeats = 20 if arguments.quick else 60
+    sets = {name: read(name) for name in SETS}
+    some = [(f"synthetic {seed}", synthetic(200, 16, seed=seed)) for seed in range(2)]
+    for name, candidates in {**sets, **dict(some)}.items():
+        for workers in (1, 8):
+            title = f"{name}: {len(candidates)} candidates, {workers} workers"
+            rows: dict[str, dict[str, str]] = {}
+            found = {}
+            for rule, stopping in RULES.items():
+                one = figures(candidates, stopping, repeats=repeats, workers=workers)
+                found[rule] = one
+                rows[rule] = {
+                    "epochs %": interval(one.epochs),
+                    "time %": interval(one.seconds),
+                    "hypervolume %": interval(one.hypervolume),
+                    "demanding %": interval(one.demanding),
+                    f"stopped of {one.members}": interval(one.lost, 1),
+                    f"of cheap {one.members_cheap}": interval(one.lost_cheap, 1),
+                }
+                if not arguments.json:
+                    print(f"  {title}, {rule}", file=sys.stderr)
+            report.figures[title] = rows
+            ours, asha = found["ours"], found["asha"]
+            if name in sets:
+                report.target(f"{title}: hypervolume, share", ours.hypervolume.value, ">= 0.99")
+                report.target(f"{title}: demanding, share", ours.demanding.value, ">= 0.99")
+                report.target(f"{title}: epochs, share", ours.epochs.value, "<= 0.5")
+                fewer = asha.lost.value - ours.lost.value
+                report.target(f"{title}: front members kept more than ASHA", fewer, ">= 0.01")
+                fewer = asha.lost_cheap.value - ours.lost_cheap.value
+                report.target(f"{title}: cheap ones kept more than ASHA", fewer, ">= 0.01")
+        rules = {"none": Stopping(rule="none"), **{r: RULES[r] for r in ("median", "asha", "ours")}}
+        report.figures[f"{name}: demanding hypervolume when so many epochs are spent"] = {
+            rule: growth(candidates, stopping, repeats, 1) for rule, stopping in rules.items()
+        }
+        report.figures[f"{name}: error of the expected accuracy, % of accuracy"] = {
+            f"after {epoch} epochs": error_of(candidates, epoch, repeats) for epoch in (4, 8, 12)
+        }
+
+
+def parser() -> ArgumentParser:
+    options = ArgumentParser(description=__doc__)
+    options.add_argument("--record", nargs=2, metavar=("URL", "STUDY"), help="export a study")
+    return options
+
+
+if __name__ == "__main__":
+    if "--record" in sys.argv:
+        print(record(*parser().parse_args().record))
+    else:
+        main("stopping", measure, parser())
