@@ -11,20 +11,28 @@ in virtual time, in random orders, under each rule, with the very code that judg
 import gzip
 import json
 import sys
+import warnings
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
 from typing import Any
 
+import optuna
 from frame import Report, machine, main
+from optuna.distributions import CategoricalDistribution
+from optuna.samplers import TPESampler
+from optuna.trial import TrialState, create_trial
 from sqlalchemy.orm import Session
 
 from foveate.search import store
 from foveate.search.extrapolation import expected
 from foveate.search.replay import (
     Mean,
+    Proposer,
     Recorded,
+    Told,
     Yardstick,
     figures,
     recorded,
@@ -33,6 +41,7 @@ from foveate.search.replay import (
 )
 from foveate.search.stopping import Stopping
 from foveate.search.synthetic import synthetic
+from foveate.spaces import Placement, Space, SpaceSettings
 
 CURVES = Path(__file__).parent / "curves"
 SETS = ("places", "widths")
@@ -43,7 +52,7 @@ RULES = {
     "ours, by hypervolume": Stopping(ties="hypervolume"),
     "ours, by crowding": Stopping(ties="crowding"),
     "ours, the last epoch's accuracy": Stopping(lately=1),
-    "ours, tolerance 1 %": Stopping(tolerance=0.01),
+    "ours, no tolerance": Stopping(tolerance=0),
 }
 BUDGETS = (0.1, 0.2, 0.3, 0.4, 0.5)  # shares of the epochs that no stopping takes
 
@@ -82,8 +91,12 @@ def record(storage: str, name: str) -> Path:
     return path
 
 
-def read(name: str) -> list[Recorded]:
+def content_of(name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(gzip.decompress((CURVES / f"{name}.json.gz").read_bytes()))
+    return content
+
+
+def read(name: str) -> list[Recorded]:
     return [
         Recorded(
             number=one["number"],
@@ -93,8 +106,67 @@ def read(name: str) -> list[Recorded]:
             is_baseline=one["origin"] != "sampler",
             spelling=one["placement"],
         )
-        for one in content["candidates"]
+        for one in content_of(name)["candidates"]
     ]
+
+
+def sampled(
+    candidates: list[Recorded], vectors: list[tuple[int, ...]], choices: list[int], seed: int
+) -> Proposer:
+    """The baselines, then of those that are left the one nearest to what Optuna's TPE proposes.
+
+    Near is what differs in few choices. The sampler learns of stopped ones what is expected of
+    them.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    asked = {f"x{i}": CategoricalDistribution(range(count)) for i, count in enumerate(choices)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sampler = TPESampler(seed=seed, n_startup_trials=14)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    known: set[int] = set()
+
+    def propose(history: Sequence[Told]) -> int | None:
+        for told in history:
+            if told.accuracy is not None and told.index not in known:
+                known.add(told.index)
+                params = dict(zip(asked, vectors[told.index], strict=True))
+                values = [told.accuracy, candidates[told.index].costs[0]]
+                study.add_trial(create_trial(params=params, distributions=asked, values=values))
+        gone = {told.index for told in history}
+        left = [i for i in range(len(candidates)) if i not in gone]
+        baselines = [i for i in left if candidates[i].is_baseline]
+        if baselines or not left:
+            return baselines[0] if baselines else None
+        trial = study.ask(asked)
+        study.tell(trial, state=TrialState.FAIL)  # what it stands for is added when it has ended
+        wanted = list(trial.params.values())
+        return min(left, key=lambda i: sum(a != b for a, b in zip(wanted, vectors[i], strict=True)))
+
+    return propose
+
+
+def with_tpe(name: str, candidates: list[Recorded], repeats: int) -> dict[str, dict[str, str]]:
+    """The rules when TPE proposes, not chance."""
+    content = content_of(name)
+    space = Space(SpaceSettings.of(content["space"]), content["images"]["size"])
+    vectors = [space.encode(Placement.parse(one.spelling)) for one in candidates]
+    choices = [len(values) for values in space.coordinates.values()]
+    stick = Yardstick.of(candidates, share=0.1)
+    whole = stick.area([one.point for one in candidates])
+    epochs = sum(len(one.accuracy) for one in candidates)
+    rows = {}
+    for rule in ("none", "asha", "ours"):
+        stopping = RULES.get(rule, Stopping(rule="none"))
+        found = {f"at {budget:.0%}": list[float]() for budget in BUDGETS}
+        for seed in range(repeats):
+            order = sampled(candidates, vectors, choices, seed)
+            grown = replay(candidates, stopping, order).growth(candidates, stick)
+            for budget in BUDGETS:
+                within = [area for spent, area in grown if spent <= budget * epochs]
+                found[f"at {budget:.0%}"].append((within[-1] if within else 0.0) / whole)
+        rows[rule] = {title: interval(Mean.of(areas)) for title, areas in found.items()}
+    return rows
 
 
 def interval(mean: Mean, scale: int = 100) -> str:
@@ -172,6 +244,9 @@ def measure(arguments: Namespace, report: Report) -> None:
         report.figures[f"{name}: error of the expected accuracy, % of accuracy"] = {
             f"after {epoch} epochs": error_of(candidates, epoch, repeats) for epoch in (4, 8, 12)
         }
+        if name in sets and not arguments.quick:
+            title = f"{name}: the same, proposed by Optuna's TPE"
+            report.figures[title] = with_tpe(name, candidates, 5)
 
 
 def parser() -> ArgumentParser:

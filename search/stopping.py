@@ -11,7 +11,7 @@ against those that came before. Two rules that look at accuracy alone are there 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from math import inf, nextafter
+from math import inf, nextafter, sqrt
 from statistics import fmean, median
 from typing import Any, Literal
 
@@ -31,7 +31,7 @@ class Stopping(Settings):
     factor: float = Field(2.0, gt=1)  # rungs lie factor times apart, and 1/factor of each passes
     least: int = Field(6, ge=2)  # candidates at a rung before it stops any
     lately: int = Field(3, ge=1)  # of pareto: epochs whose mean is the accuracy that counts
-    tolerance: float = Field(0.0, ge=0, lt=1)  # of pareto: by so much the better one leads
+    tolerance: float = Field(1.0, ge=0)  # of pareto: leads below so many times the noise are none
     ties: Literal["epsilon-net", "hypervolume", "crowding"] = "epsilon-net"  # of pareto: who first
 
 
@@ -89,8 +89,8 @@ def decide(
 
         pareto  passes what is on the rung's front, and the best 1/factor by rank, that is by how
                 many fronts have to be peeled off; the accuracy is the mean of the last ``lately``
-                epochs, and what leads by less than ``tolerance`` does not dominate. Within a front
-                those come first that spread along it (see ``Stopping.ties``)
+                epochs, and what leads by less than ``tolerance`` times the noise of the curves
+                does not dominate. Within a front the order is that of ``ties``
         asha    passes the most accurate 1/factor, right at the rung (https://arxiv.org/abs/1810.05934)
         median  passes what was at its best no worse than the median of the others' running means
                 (Vizier, https://research.google/pubs/pub46180)
@@ -149,9 +149,10 @@ def _pareto(
         raise ValueError(f"every candidate has {len(candidate.costs)} costs, or none is comparable")
     mine, of = _lately(candidate, stopping), len(others) + 1
     points = sorted((_lately(one, stopping), *one.costs) for one in others)
+    lead = stopping.tolerance * sqrt(2 / min(stopping.lately, epoch)) * _noise(others)
 
     def stands(accuracy: float) -> tuple[int, int]:
-        return _stands((accuracy, *candidate.costs), points, stopping)
+        return _stands((accuracy, *candidate.costs), points, lead, stopping.ties)
 
     def passes(rank: int, better: int) -> bool:
         return rank == 0 or better < of / stopping.factor
@@ -182,6 +183,19 @@ def _lately(one: Reached, stopping: Stopping) -> float:
     return fmean(one.curve[-stopping.lately :])
 
 
+def _noise(others: Sequence[Reached]) -> float:
+    """The standard deviation of a typical curve's epochs around its course, lately.
+
+    It is that of the last epoch but one around the middle of its neighbours, estimated by the
+    median, so that no failed training counts; 0 of curves of less than three epochs.
+    """
+    curves = [one.curve for one in others if len(one.curve) >= 3]
+    if not curves:
+        return 0.0
+    off = median(abs(curve[-2] - (curve[-3] + curve[-1]) / 2) for curve in curves)
+    return off / 0.6745 / sqrt(1.5)  # of a normal distribution; three epochs jump, not one
+
+
 def _passing(of: int, factor: float) -> int:
     """How many of ``of`` may pass: those with fewer than of/factor ahead."""
     whole = int(of / factor)
@@ -197,26 +211,26 @@ def _percent(share: float) -> str:
 Point = tuple[float, ...]  # accuracy, higher is better; costs, lower is better
 
 
-def _stands(mine: Point, others: Sequence[Point], stopping: Stopping) -> tuple[int, int]:
+def _stands(mine: Point, others: Sequence[Point], lead: float, ties: str) -> tuple[int, int]:
     """The rank of ``mine`` among the ``others``, and how many of them come before it."""
     points = [*others, mine]
-    found = _ranks(points, stopping.tolerance)
+    found = _ranks(points, lead)
     rank = found[-1]
     ahead = sum(other < rank for other in found)
     peers = [points[i] for i in range(len(points)) if found[i] == rank]
-    return rank, ahead + _TIES[stopping.ties](mine, peers)
+    return rank, ahead + _TIES[ties](mine, peers)
 
 
-def _ranks(points: Sequence[Point], tolerance: float) -> list[int]:
+def _ranks(points: Sequence[Point], lead: float) -> list[int]:
     """Of each point, how many fronts have to be peeled off before it is on one; from 0.
 
     A point dominates another if the two differ, it is no dearer, and it is more accurate by at
-    least ``tolerance``.
+    least ``lead``.
     """
-    return (_along_chains if len(points[0]) == 2 else _by_peeling)(points, tolerance)
+    return (_along_chains if len(points[0]) == 2 else _by_peeling)(points, lead)
 
 
-def _along_chains(points: Sequence[Point], tolerance: float) -> list[int]:
+def _along_chains(points: Sequence[Point], lead: float) -> list[int]:
     """With one cost, in O(n log n): the longest chain, each dominating the next, that ends there.
 
     Among points sorted by cost, the best accuracy of each rank so far falls with the rank.
@@ -229,7 +243,7 @@ def _along_chains(points: Sequence[Point], tolerance: float) -> list[int]:
             found[i] = found[previous]
             continue
         value = -points[i][0]
-        rank = bisect_right(best, value - tolerance)
+        rank = bisect_right(best, value - lead)
         if rank == len(best):
             best.append(value)
         best[rank] = min(best[rank], value)
@@ -237,10 +251,10 @@ def _along_chains(points: Sequence[Point], tolerance: float) -> list[int]:
     return found
 
 
-def _by_peeling(points: Sequence[Point], tolerance: float) -> list[int]:
+def _by_peeling(points: Sequence[Point], lead: float) -> list[int]:
     """With any number of costs, in O(n^2), front by front."""
     table = np.array(points)
-    beats = table[:, None, 0] >= table[None, :, 0] + tolerance  # the row beats the column
+    beats = table[:, None, 0] >= table[None, :, 0] + lead  # the row beats the column
     for cost in table[:, 1:].T:
         beats &= cost[:, None] <= cost[None, :]
     _, same = np.unique(table, axis=0, return_inverse=True)

@@ -14,12 +14,24 @@ from foveate.search.stopping import Decision, Reached, Stopping, decide, rungs
 
 RULES = ("pareto", "asha", "median", "none")
 TIES = ("epsilon-net", "hypervolume", "crowding")
-LAST = {"lately": 1, "tolerance": 0.0}
 
 
 def reached(points: Sequence[tuple[float, ...]]) -> list[Reached]:
     """Candidates of one epoch: (accuracy, cost, ...) of each."""
     return [Reached(number, (point[0],), tuple(point[1:])) for number, point in enumerate(points)]
+
+
+def jumping(
+    points: Sequence[tuple[float, ...]], lead: float
+) -> tuple[list[Reached], dict[str, float]]:
+    """Candidates, and settings under which ``lead`` is how much better one has to be."""
+    jump = 0.125
+    candidates = [
+        Reached(number, (point[0], point[0] + jump, point[0]), tuple(point[1:]))
+        for number, point in enumerate(points)
+    ]
+    deviation = jump / 0.6745 / 1.5**0.5  # of an epoch; of a difference of two, times sqrt(2)
+    return candidates, {"lately": 1, "tolerance": lead / deviation / 2**0.5}
 
 
 def judged(candidates: list[Reached], i: int, stopping: Stopping) -> Decision:
@@ -127,7 +139,7 @@ def test_too_few_peers_keep_even_the_worst(least: int, rule: str) -> None:
 def test_just_above_the_threshold_it_would_have_passed(
     candidates: list[Reached], rule: str, ties: str, tolerance: float
 ) -> None:
-    settings = {"rule": rule, "ties": ties, "least": 2, "lately": 1, "tolerance": tolerance}
+    settings = {"rule": rule, "ties": ties, "least": 2, "lately": 1, "tolerance": 10 * tolerance}
     stopping = Stopping.of(settings)
     candidate, *others = candidates
     decision = decide(candidate, others, stopping, 3)
@@ -178,17 +190,17 @@ def peeled(points: Sequence[tuple[float, ...]], lead: float) -> list[int]:
 
 
 @pytest.mark.parametrize("costs", [1, 2, 3])
-@given(data=st.data(), lead=st.sampled_from([0.0, 0.05, 0.125]))
+@given(data=st.data(), lead=st.sampled_from([0.0, 0.03, 0.1]))
 def test_the_rank_is_how_many_fronts_are_peeled_off(
     costs: int, data: st.DataObject, lead: float
 ) -> None:
-    # eighths and sixteenths: sums without rounding
+    # sixteenths, of which no lead is a multiple
     shares = st.integers(0, 16).map(lambda n: n / 16)
     some = st.tuples(shares, *[st.integers(1, 5).map(float)] * costs)
     points = data.draw(st.lists(some, min_size=2, max_size=15))
-    stopping = Stopping.of({"least": 2, "lately": 1, "tolerance": lead})
     wanted = peeled(points, lead)
-    candidates = reached(points)
+    candidates, settings = jumping(points, lead)
+    stopping = Stopping.of({"factor": 2.0, "least": 2, **settings})
     found = [judged(candidates, i, stopping) for i in range(len(points))]
     assert [one.rank for one in found] == wanted
     for i, one in enumerate(found):
@@ -244,18 +256,39 @@ def test_a_candidate_that_passes_is_told_its_place_and_no_threshold() -> None:
 def test_a_jump_of_one_epoch_does_not_decide() -> None:
     steady = [Reached(n, (0.50, 0.52, 0.54 + n / 1000), (1.0,)) for n in range(9)]
     dip, leap = Reached(98, (0.60, 0.62, 0.40), (1.0,)), Reached(99, (0.1, 0.1, 0.56), (1.0,))
-    lately = Stopping(least=2, lately=3)
+    lately = Stopping(least=2, lately=3, factor=2, tolerance=0)
     assert decide(dip, steady, lately, 3).keep
     assert not decide(leap, steady, lately, 3).keep
-    last = Stopping(least=2, lately=1)
+    last = Stopping(least=2, lately=1, factor=2, tolerance=0)
     assert not decide(dip, steady, last, 3).keep
     assert decide(leap, steady, last, 3).keep
 
 
 def test_what_leads_by_less_than_the_tolerance_does_not_dominate() -> None:
     points = [(0.700, 2.0)] + [(0.705, 1.0)] * 9
-    assert judged(reached(points), 0, Stopping(least=2, tolerance=0.01)).rank == 0
-    assert judged(reached(points), 0, Stopping(least=2, tolerance=0.004)).rank == 1
+    for lead, rank in ((0.0051, 0), (0.0049, 1)):
+        candidates, settings = jumping(points, lead)
+        stopping = Stopping.of({"least": 2, **settings})
+        assert judged(candidates, 0, stopping).rank == rank
+
+
+def test_the_noise_is_that_of_a_typical_curve() -> None:
+    rng = Random(0)
+    course = [0.1 * epoch for epoch in range(1, 7)]
+    others = [
+        Reached(n, tuple(share + rng.gauss(0, 0.02) for share in course), (1.0,))
+        for n in range(2000)
+    ]
+    others += [Reached(9000 + n, (0.1, 0.9, 0.1, 0.9, 0.1, 0.9), (1.0,)) for n in range(40)]
+    settings = {"least": 2, "lately": 1}
+    steady = [Reached(n, tuple(course), (1.0,)) for n in range(3)]  # no noise, no tolerance
+    behind = Reached(9999, tuple(share - 0.001 for share in course), (1.0,))
+    assert decide(behind, steady, Stopping.of({**settings, "tolerance": 1.0}), 6).rank == 1
+    best = max(one.curve[-1] for one in others)
+    for tolerance, rank in ((3.0, 1), (3.6, 0)):  # 3.3 * 0.02 * sqrt(2) = 0.0933 below the best
+        here = Reached(9999, (*course[:-1], best - 0.0933), (1.0,))
+        found = decide(here, others, Stopping.of({**settings, "tolerance": tolerance}), 6)
+        assert (found.rank == 0) == (rank == 0)
 
 
 def test_the_cheap_end_survives_where_accuracy_alone_would_stop_it() -> None:
