@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
@@ -39,6 +40,7 @@ _QUIET = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours stops at the next result
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the study is the truth, not Ray's snapshots
     "TUNE_WARN_THRESHOLD_S": "60",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a trial's record has them
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -167,8 +169,6 @@ class _Run:
             return "failing alike"
         if self.out_of_time:
             return "time budget"
-        if self.failures:
-            return "all failed"
         return "space exhausted" if self.ledger.exhausted else "finished"
 
 
@@ -254,7 +254,7 @@ class _Verdicts(_Local, FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         super().on_trial_error(tune_controller, trial)
-        how = _how(trial.get_pickled_error())
+        how = _how(trial.error_file)
         self.run.lost_worker(trial.trial_id, how, trial.run_metadata.num_failures)
 
 
@@ -278,13 +278,15 @@ def _shipped(spec: SearchSpec) -> dict[str, Any] | None:
     return None if images.is_packed or images.nbytes > room else images.arrays()
 
 
-def _how(error: Exception | None) -> str:
-    """What Ray says of a worker's end, in a few words."""
-    said = str(error).strip()
-    for line in said.splitlines():
-        if "exit" in line.lower() or "died" in line.lower():
-            said = line
-    return said[:200]
+def _how(file: str) -> str:
+    """What Ray says of a worker's last end, in a few words."""
+    try:
+        said = Path(file).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "nobody knows how"
+    last = said.rpartition("Failure #")[2].partition("\n")[2].strip()
+    detail = re.search(r"exit detail: (.*?)\.?( Some common causes|\n|$)", last)
+    return (detail[1] if detail else last.partition("\n")[0])[:200]
 
 
 @contextmanager

@@ -48,6 +48,10 @@ def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) 
         if ended < spec.trials:
             with progress:
                 outcome = drive(ledger, spec, progress)
+        with Session(ledger.engine) as session:
+            count = store.counts(session, store.find_study(session, name))
+        if outcome == "finished" and count["failed"] and not count["complete"] + count["stopped"]:
+            outcome = "all failed"
         console.print(f"{_ENDINGS[outcome]}: {progress.summary()}", highlight=False, soft_wrap=True)
         _show(ledger, name, storage, console, out)
         if outcome in ("failing alike", "all failed"):

@@ -4,6 +4,7 @@ import socket
 import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ from foveate.search.extrapolation import expected
 from foveate.search.ledger import Ledger, LostLeaseError
 from foveate.search.records import Study, Trial, now
 from foveate.search.stopping import Reached, decide
+from foveate.workers.checkpoints import read_file
 
 Opened = Callable[..., Ledger]
 
@@ -208,22 +210,58 @@ def test_a_complete_trial_says_where_its_weights_are(opened: Opened, by_hand: An
     assert rows(ledger)[0].weights is None
     assert by_hand.report(ledger, job, 4) == "complete"
     row = rows(ledger)[0]
-    assert row.weights == str(ledger.folder(0) / "weights.safetensors")
+    assert row.weights == ledger.folder(0).address("weights.safetensors")
     assert (row.worker, row.device, row.epochs, row.seconds) == ("here:1", "cpu", 4, 2.0)
     assert row.started is not None and row.ended is not None and row.on_front
 
 
-def test_an_ended_trial_needs_its_checkpoint_no_more(opened: Opened, by_hand: Any) -> None:
-    ledger = opened("trials=2")
-    files = []
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_an_ended_trial_leaves_its_weights_if_it_is_complete(
+    scheme: str, opened: Opened, by_hand: Any, tmp_path: Path
+) -> None:
+    ledger = opened("trials=2", f"folder={scheme}{tmp_path}/elsewhere")
     for number in range(2):
-        ledger.folder(number).mkdir(parents=True)
-        files += [ledger.folder(number) / name for name in ("checkpoint.pt", "weights.safetensors")]
-    for file in files:
-        file.touch()
+        ledger.folder(number).make()
+        for name in ("epoch-0003.pt", ".epoch-0004.pt.77", "weights.safetensors"):
+            ledger.folder(number).write(name, b"x")
     by_hand.train(ledger, ledger.ask())
     ledger.fail(ledger.ask().number, "no")  # type: ignore[union-attr]
-    assert [file.exists() for file in files] == [False, True, False, True]
+    left = [path for path in (tmp_path / "elsewhere").rglob("*") if path.is_file()]
+    assert left == [Path(ledger.folder(0).where.removeprefix("file://")) / "weights.safetensors"]
+    assert read_file(rows(ledger)[0].weights) == b"x"
+
+
+def test_a_failure_right_after_an_epoch_keeps_that_epoch(opened: Opened, by_hand: Any) -> None:
+    ledger = opened()
+    job = ledger.ask()
+    by_hand.train(ledger, job, until=3)
+    last = by_hand.epoch_of(job, 4)
+    words = {"worker": "here:1", "device": "cpu", "epoch": last, "failed": "the disk is full"}
+    assert ledger.report(job.number, **words) == "failed"
+    row = rows(ledger)[0]
+    assert (row.state, row.reason, row.epochs, row.weights) == (
+        "failed",
+        "the disk is full",
+        4,
+        None,
+    )
+
+
+def test_notes_are_kept_in_their_order(opened: Opened, by_hand: Any) -> None:
+    ledger = opened()
+    job = ledger.ask()
+    ledger.note(job.number, "its worker died")
+    ledger.note(job.number, "out of memory")
+    by_hand.train(ledger, job)
+    assert rows(ledger)[0].notes == "its worker died\nout of memory"
+
+
+def test_a_folder_of_no_kind_is_refused_before_anything_is_written(
+    opened: Opened, storage: str
+) -> None:
+    with pytest.raises(BadValue, match=r"a folder is a path, .* got 'ftp://host/runs'"):
+        opened("folder=ftp://host/runs")
+    assert not Path(storage.removeprefix("sqlite:///")).exists()
 
 
 def test_an_epoch_that_is_told_twice_changes_nothing(opened: Opened, by_hand: Any) -> None:
