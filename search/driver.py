@@ -23,6 +23,7 @@ from ..errors import BadValue
 from ..workers.data import load
 from ..workers.trainable import CandidateTrainer
 from .ledger import Job, Ledger, LostLeaseError
+from .packing import Packing, best, measured, packings
 from .spec import SearchSpec
 
 __all__ = ["Event", "Outcome", "drive"]
@@ -64,7 +65,7 @@ class _Run:
     ledger: Ledger
     spec: SearchSpec
     watch: Callable[[Event], None]
-    gpus: float  # of a worker
+    packing: Packing
     jobs: dict[str, Job] = field(default_factory=dict)  # Ray's trial id -> what it trains
     began: float = field(default_factory=monotonic)
     interrupted: bool = False
@@ -78,20 +79,11 @@ class _Run:
             return str(Searcher.FINISHED)
         self.jobs[trial_id] = job
         self.watch(Event(job, "running"))
-        return {
+        return _config(self.spec, self.packing) | {
             "number": job.number,
-            "plugins": [plugin.to_dict() for plugin in self.spec.plugins],
-            "backbones": [file.to_dict() for file in self.spec.backbone_files],
             "placement": job.placement.spelling,
             "recorded": job.recorded,
-            "identity_init": self.spec.space.identity_init,
-            "weights": self.spec.space.weights,
-            "data": self.spec.data.to_dict(),
-            "recipe": self.spec.recipe.to_dict(),
             "folder": self.ledger.folder(job.number).where,
-            "threads": self.spec.resources.threads,
-            "gpus": self.gpus,
-            "stuck_after": self.spec.resources.stuck_after,
         }
 
     def result(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -172,15 +164,21 @@ class _Run:
         return "space exhausted" if self.ledger.exhausted else "finished"
 
 
-def drive(ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None]) -> Outcome:
+def drive(
+    ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None], say: Callable[[str], None]
+) -> Outcome:
     """Train what ``ledger`` asks for until it asks no more, time is up, or the user interrupts.
 
-    Each event is given to ``watch`` right after it is recorded.
+    Each event is given to ``watch`` right after it is recorded; ``say`` hears what concerns all.
     """
-    with _ray(spec) as (workers, gpus), _folder() as folder, ExitStack() as stack:
-        run = _Run(ledger, spec, watch, gpus)
+    with _ray(spec), _folder() as folder, ExitStack() as stack:
+        bare = ledger.space.base.spelling
+        packing = _packing(spec, lambda way: _config(spec, way) | {"placement": bare}, say)
+        if spec.resources.packing == "auto":
+            say(f"Trials: {packing}")
+        run = _Run(ledger, spec, watch, packing)
         stack.enter_context(_interrupts(run))
-        resources = {"cpu": spec.resources.threads, "gpu": gpus}
+        resources = {"cpu": packing.threads, "gpu": packing.gpus}
         trainer = tune.with_parameters(CandidateTrainer, images=_shipped(spec))
         tuner = tune.Tuner(
             tune.with_resources(trainer, resources),
@@ -188,7 +186,7 @@ def drive(ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None]) -> O
                 search_alg=_Proposals(run),
                 scheduler=_Verdicts(run),
                 num_samples=-1,
-                max_concurrent_trials=workers,
+                max_concurrent_trials=packing.workers,
                 reuse_actors=True,
                 trial_name_creator=lambda trial: trial.trial_id,
                 trial_dirname_creator=lambda trial: trial.trial_id,
@@ -207,6 +205,21 @@ def drive(ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None]) -> O
         except LostLeaseError as error:
             raise BadValue(str(error)) from None
     return run.outcome()
+
+
+def _config(spec: SearchSpec, packing: Packing) -> dict[str, Any]:
+    """What a worker has to know of any trial of the search."""
+    return {
+        "plugins": [plugin.to_dict() for plugin in spec.plugins],
+        "backbones": [file.to_dict() for file in spec.backbone_files],
+        "identity_init": spec.space.identity_init,
+        "weights": spec.space.weights,
+        "data": spec.data.to_dict(),
+        "recipe": spec.recipe.to_dict(),
+        "threads": packing.threads,
+        "gpus": packing.gpus,
+        "stuck_after": spec.resources.stuck_after,
+    }
 
 
 class _Local:
@@ -290,32 +303,51 @@ def _how(file: str) -> str:
 
 
 @contextmanager
-def _ray(spec: SearchSpec) -> Iterator[tuple[int, float]]:
-    """A Ray cluster: how many trials to run on it at once, and the GPUs of each."""
+def _ray(spec: SearchSpec) -> Iterator[None]:
+    """A Ray cluster: the user's, or one on this machine."""
     os.environ.update(_QUIET)
-    wanted = spec.resources
-    options: dict[str, Any] = {"address": wanted.address}
-    if wanted.address is None:
-        cpus = spec.workers * wanted.threads
-        options = {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    address = spec.resources.address
+    options: dict[str, Any] = {"address": address}
+    if address is None:
+        options = {"num_cpus": spec.cpus, "include_dashboard": False}
+        options["_node_ip_address"] = "127.0.0.1"
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, ValueError) as error:
-        raise BadValue(f"there is no Ray cluster at {wanted.address!r}: {error}") from None
+        raise BadValue(f"there is no Ray cluster at {address!r}: {error}") from None
     try:
-        has = ray.cluster_resources()
-        there = {name: has.get(name, 0) for name in ("CPU", "GPU")}
-        gpus = min(1.0, there["GPU"]) if wanted.gpus is None else wanted.gpus
-        room = int(there["CPU"] // wanted.threads)
-        room = min(room, int(there["GPU"] / gpus)) if gpus else room
-        if room < 1:
-            raise BadValue(
-                f"a worker takes {wanted.threads} CPUs and {gpus:g} GPUs, "
-                f"and there are {there['CPU']:g} and {there['GPU']:g}"
-            )
-        yield min(room, wanted.workers or room), gpus
+        yield
     finally:
         ray.shutdown()
+
+
+def _packing(
+    spec: SearchSpec, config: Callable[[Packing], dict[str, Any]], say: Callable[[str], None]
+) -> Packing:
+    """What each worker takes, and how many there are at once: as the spec says, or measured."""
+    wanted, has = spec.resources, ray.cluster_resources()
+    cpus, there = has.get("CPU", 0), has.get("GPU", 0)
+    if wanted.packing == "auto":
+        ways = packings(int(cpus), there)
+        try:
+            rates = measured(ways, config(ways[0]), say)
+        except ray.exceptions.RayError as error:
+            raise BadValue(f"not one trial can train here: {_last_line(error)}") from None
+        return best(rates)
+    gpus = min(1.0, there) if wanted.gpus is None else wanted.gpus
+    room = int(cpus // wanted.threads)
+    room = min(room, int(there / gpus)) if gpus else room
+    if room < 1:
+        raise BadValue(
+            f"a worker takes {wanted.threads} CPUs and {gpus:g} GPUs, "
+            f"and there are {cpus:g} and {there:g}"
+        )
+    return Packing(wanted.threads, gpus, min(room, wanted.workers or room))
+
+
+def _last_line(error: Exception) -> str:
+    """What the worker's exception said, without the way there."""
+    return str(error).strip().rpartition("\n")[2].strip()
 
 
 @contextmanager

@@ -81,9 +81,12 @@ class Progress:
             about += f"  ({event.reason})"
         self._print(number, about)
 
+    def say(self, text: str) -> None:
+        """Print something that concerns no single trial."""
+        self.console.print(Text(f"{monotonic() - self.began:5.0f} s  {text}"), soft_wrap=True)
+
     def _print(self, number: int, about: str) -> None:
-        line = f"{monotonic() - self.began:5.0f} s  trial {number:>3}  {about}"
-        self.console.print(Text(line), soft_wrap=True)
+        self.say(f"trial {number:>3}  {about}")
 
     def _what(self, event: Event) -> str:
         if event.job.origin.startswith("everywhere:"):

@@ -47,7 +47,7 @@ def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) 
         outcome: Outcome = "finished"
         if ended < spec.trials:
             with progress:
-                outcome = drive(ledger, spec, progress)
+                outcome = drive(ledger, spec, progress, progress.say)
         with Session(ledger.engine) as session:
             count = store.counts(session, store.find_study(session, name))
         if outcome == "finished" and count["failed"] and not count["complete"] + count["stopped"]:

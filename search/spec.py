@@ -69,8 +69,9 @@ class Sampler(Settings):
 
 
 class Resources(Settings):
-    """What the workers take."""
+    """What the workers take; ``auto`` in its place has it measured before the search."""
 
+    packing: Literal["given", "auto"] = "given"  # auto: what trains most, in place of the next 3
     workers: int | None = Field(None, ge=1)  # at once; None: as many as the machine has room for
     threads: int = Field(1, ge=1)  # CPU threads of a worker
     gpus: float | None = Field(
@@ -80,6 +81,11 @@ class Resources(Settings):
     stuck_after: float | None = Field(
         1800.0, gt=0
     )  # seconds without an epoch that end a trial, also written 30m; None: never
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto(cls, values: Any) -> Any:
+        return {"packing": "auto"} if values == "auto" else values
 
     @field_validator("stuck_after", mode="before")
     @classmethod
@@ -194,8 +200,15 @@ class SearchSpec(Settings):
 
     @property
     def workers(self) -> int:
-        """Trials at once on this machine."""
+        """Trials at once on this machine, unless that is measured."""
         return self.resources.workers or max(1, (cpu_count() or 1) // self.resources.threads)
+
+    @property
+    def cpus(self) -> int:
+        """Threads of all trials together on this machine."""
+        if self.resources.packing == "auto":
+            return cpu_count() or 1
+        return self.workers * self.resources.threads
 
     def prepare(self) -> tuple[Images, Space]:
         """The images and the space; a ``UserError`` says what is wrong, before anything starts."""

@@ -247,15 +247,6 @@ def test_a_failure_right_after_an_epoch_keeps_that_epoch(opened: Opened, by_hand
     )
 
 
-def test_notes_are_kept_in_their_order(opened: Opened, by_hand: Any) -> None:
-    ledger = opened()
-    job = ledger.ask()
-    ledger.note(job.number, "its worker died")
-    ledger.note(job.number, "out of memory")
-    by_hand.train(ledger, job)
-    assert rows(ledger)[0].notes == "its worker died\nout of memory"
-
-
 def test_a_folder_of_no_kind_is_refused_before_anything_is_written(
     opened: Opened, storage: str
 ) -> None:

@@ -59,9 +59,7 @@ def config() -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_real_workers_are_measured_beside_one_another(config: dict[str, Any]) -> None:
-    ray.init(
-        num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1"
-    )
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
     said: list[str] = []
     try:
         rates = measured(packings(2, 0), config, said.append)

@@ -238,6 +238,8 @@ def test_workers_fill_the_machine_unless_told(monkeypatch: pytest.MonkeyPatch) -
     assert SearchSpec(resources=Resources(threads=3)).workers == 2
     assert SearchSpec(resources=Resources(threads=16)).workers == 1
     assert SearchSpec(resources=Resources(workers=5)).workers == 5
+    assert SearchSpec(resources=Resources(workers=5, threads=3)).cpus == 15
+    assert SearchSpec.read(None, ["resources=auto"]).cpus == 8
 
 
 def test_preparing_gives_images_and_a_space_of_their_size() -> None:
