@@ -258,7 +258,7 @@ def pack(
         int | None, typer.Option(min=1, help="That decode at once; default: all cores")
     ] = None,
     broken: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of pictures that may be unreadable")
+        float, typer.Option(min=0, max=0.99, help="Share of pictures that may be unreadable")
     ] = 0.01,
 ) -> None:
     """Decode pictures once, ahead of a search; a search of them then starts at once."""

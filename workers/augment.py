@@ -75,18 +75,10 @@ def _shifted(images: Tensor, moves: Tensor, shift: int, size: int) -> Tensor:
     """The middle of each image, ``moves`` (2, n) - ``shift`` pixels from where it was."""
     if not shift:
         return centred(images, size)
-    count, channels, height, width = images.shape
-    device = images.device
-    moves = sent(moves, device)
-    padded = F.pad(images, [shift] * 4)
-    rows = moves[0][:, None] + torch.arange(size, device=device) + (height - size) // 2
-    columns = moves[1][:, None] + torch.arange(size, device=device) + (width - size) // 2
-    return padded[
-        torch.arange(count, device=device)[:, None, None, None],
-        torch.arange(channels, device=device)[None, :, None, None],
-        rows[:, None, :, None],
-        columns[:, None, None, :],
-    ]
+    margin = (images.shape[-1] - size) // 2
+    top, left = sent(moves, images.device) + margin
+    places = F.pad(images, [shift] * 4).unfold(2, size, 1).unfold(3, size, 1)  # a view
+    return places[torch.arange(len(images), device=images.device), :, top, left]
 
 
 def _boxes(count: int, rng: torch.Generator) -> Tensor:
@@ -120,14 +112,20 @@ def _cropped(images: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 def _sampled(images: Tensor, matrices: Tensor, size: int, outside: str) -> Tensor:
     """Each image where its matrix (2, 3) takes the pixels of a square from -1 to 1."""
-    m = sent(matrices, images.device)[:, :, :, None, None]
-    middles = (torch.arange(size, device=images.device) * 2 + 1) / size - 1
+    device = images.device
+    middles = (torch.arange(size, device=device) * 2 + 1) / size - 1
     x, y = middles[None, None, :], middles[None, :, None]
-    # sums rather than a matrix product, which a GPU may round to 10 bits: half a pixel
-    grid = m[:, :, 0] * x + m[:, :, 1] * y + m[:, :, 2]
-    grid = grid.permute(0, 2, 3, 1)
-    found = F.grid_sample(images.float(), grid, "bilinear", outside, align_corners=False)
-    return found.round_().to(torch.uint8)
+    # a GPU takes them at once; the memory of a CPU is fast only while it is used again and again
+    most = len(images) if device.type == "cuda" else max(1, 2**21 // images[0].numel())
+    found = []
+    for part, m in zip(
+        images.split(most), sent(matrices, device)[..., None, None].split(most), strict=True
+    ):
+        # sums rather than a matrix product, which a GPU may round to 10 bits: half a pixel
+        grid = (m[:, :, 0] * x + m[:, :, 1] * y + m[:, :, 2]).permute(0, 2, 3, 1)
+        there = F.grid_sample(part.float(), grid, "bilinear", outside, align_corners=False)
+        found.append(there.round_().to(torch.uint8))
+    return torch.cat(found)
 
 
 # ---------------------------------------------------------------------------------- RandAugment

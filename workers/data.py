@@ -125,9 +125,10 @@ class Split:
 
     def normalised(self, images: Tensor) -> Tensor:
         """uint8 images as float32 of mean 0 and standard deviation 1, channels last in memory."""
-        images = images.contiguous(memory_format=torch.channels_last)
-        scale = 1 / (255 * self.std)
-        return images * scale[:, None, None] - (self.mean / self.std)[:, None, None]
+        x = images.to(torch.float32, memory_format=torch.channels_last, copy=True)
+        x *= (1 / (255 * self.std))[:, None, None]
+        x -= (self.mean / self.std)[:, None, None]
+        return x
 
 
 def _rows(images: Tensor, rows: Tensor) -> Tensor:

@@ -345,7 +345,7 @@ def _write_split(
 
 
 def _check(split: str, broken: int, total: int, limit: float, first: list[str]) -> None:
-    if broken > (most := int(limit * total)):
+    if broken > (most := int(limit * total + 1e-9)):
         name, reason = first
         raise BadValue(
             f"{split} has {total} pictures, of which at least {broken} cannot be read and "
