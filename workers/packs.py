@@ -317,7 +317,7 @@ def _write(
                 )
     finally:
         pool.shutdown(cancel_futures=True)
-    text = json.dumps(about, indent=1, ensure_ascii=False)
+    text = json.dumps(about, indent=1)
     (draft / ABOUT).write_text(text + "\n", encoding="utf-8")
 
 
