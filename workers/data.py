@@ -27,7 +27,7 @@ __all__ = ["DATASETS", "Data", "Images", "Split", "load"]
 class Data(Settings):
     """Which images, and how they are split."""
 
-    name: str = "cluttered-digits"
+    name: str = "cluttered-digits"  # also imagefolder:PATH, table:FILE.csv, pack:FOLDER
     root: str = "data"  # folder of downloaded sets
     image_size: int | None = Field(
         None, ge=8, le=1024

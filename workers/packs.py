@@ -22,7 +22,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -43,6 +43,7 @@ from .folder import Listing, Source
 __all__ = [
     "Pack",
     "Part",
+    "cache_folder",
     "cached",
     "is_pack",
     "left_in_cache",
@@ -182,7 +183,7 @@ def _cache() -> Path:
 def _stem(path: Path, size: int) -> str:
     where = os.path.abspath(path)
     name = "".join(c if c.isalnum() else "-" for c in os.path.basename(where))[:40]
-    return f"{name}-{size}-{_digest(where.encode())}"
+    return f"{name}-{size}-{_digest(where)}"
 
 
 def _key(source: Source, size: int) -> str:
@@ -194,8 +195,8 @@ def _key(source: Source, size: int) -> str:
     return whole.hexdigest()[:16]
 
 
-def _digest(content: bytes) -> str:
-    return sha256(content).hexdigest()[:8]
+def _digest(path: str) -> str:
+    return sha256(os.fsencode(path)).hexdigest()[:8]
 
 
 # --------------------------------------------------------------------------------------- writing
@@ -219,7 +220,7 @@ def write(
         locks = _cache() / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(locks / f"{_digest(str(folder).encode())}.lock", console):
+        with _locked(locks / f"{_digest(str(folder))}.lock", console):
             if is_pack(folder):
                 about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
                 if about["key"] == _key(source, size):
@@ -251,26 +252,25 @@ def write(
     return True
 
 
-class _locked:  # noqa: N801  (a statement's word)
-    """Hold the lock of a file; whoever ends, in whatever way, lets go of it."""
-
-    def __init__(self, file: Path, console: Console) -> None:
-        self.lock, self.console = FileLock(file), console
-
-    def __enter__(self) -> None:
-        try:
-            self.lock.acquire(timeout=0)
-        except Timeout:
-            if self.console.is_terminal:
-                self.console.print("Waiting for another process that packs the images.")
-            self.lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.lock.release()
+@contextmanager
+def _locked(file: Path, console: Console) -> Iterator[None]:
+    """Hold the lock of a file; who ends, in whatever way, lets go of it."""
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if console.is_terminal:
+            console.print("Waiting for another process that packs the images.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _cores() -> int:
-    return min(32, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(32, there or 1)
 
 
 def _write(
@@ -317,7 +317,7 @@ def _write(
                 )
     finally:
         pool.shutdown(cancel_futures=True)
-    text = json.dumps(about, indent=1, ensure_ascii=False)
+    text = json.dumps(about, indent=1)
     (draft / ABOUT).write_text(text + "\n", encoding="utf-8")
 
 

@@ -266,6 +266,14 @@ def test_a_pack_is_opened_when_the_pictures_are_gone(animals: Path, tmp_path: Pa
         fresh(Data(name=f"pack:{tmp_path / 'pack'}", image_size=16))
 
 
+def test_names_that_are_no_text_are_packed_too(animals: Path) -> None:
+    for name in (b"c/\xff.jpg", b"d/\xfe.jpg"):
+        os.rename(next((animals / name[:1].decode()).iterdir()), os.path.join(bytes(animals), name))
+    spoil(Path(os.fsdecode(os.path.join(bytes(animals), b"d/\xfe.jpg"))), "empty")
+    broken = load(of(animals)).about()["broken"]
+    assert broken == {"count": 1, "named": [["d/?.jpg", "the file is empty"]]}
+
+
 def test_another_picture_or_size_is_another_pack(animals: Path) -> None:
     first = fresh(of(animals)).pack
     assert fresh(of(animals, seed=3, validation=0.4)).pack == first
@@ -410,6 +418,7 @@ def test_a_pack_of_another_version_or_none_is_named(pack: Path, tmp_path: Path) 
             load(Data(name=f"pack:{path}"))
 
 
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux says who shares what")
 @pytest.mark.filterwarnings("error")
 def test_processes_share_a_pack_and_nobody_copies_it(pack: Path) -> None:
     images = fresh(Data(name=f"pack:{pack}"))
