@@ -253,7 +253,8 @@ class SearchSpec(Settings):
             (f"{section}.{key}", mine, getattr(getattr(other, section), key))
             for section in ("data", "space", "recipe")
             for key, mine in getattr(self, section)
-            if mine != getattr(getattr(other, section), key) and (section, key) != ("data", "root")
+            if mine != getattr(getattr(other, section), key)
+            and (section, key) not in (("data", "root"), ("data", "broken"))
         ]
 
 
