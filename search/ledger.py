@@ -132,15 +132,16 @@ class Ledger:
         First what waits (what an earlier driver began, then the baselines), then the sampler.
         """
         self._hold()
-        trials = self._trials()
-        waiting = [trial for trial in trials if trial.state == "waiting"]
-        begun = [trial for trial in waiting if trial.started]
-        if begun:
-            return self._start(begun[0].number)
-        if len(trials) - len(waiting) >= self.spec.trials:
+        with Session(self.engine) as session:
+            study = self._study(session)
+            count, waiting = store.counts(session, study), store.next_waiting(session, study)
+            number = None if waiting is None else waiting.number
+            is_begun = waiting is not None and waiting.started is not None
+        taken = sum(count.values()) - count["waiting"]
+        if number is not None and (is_begun or taken < self.spec.trials):
+            return self._start(number)
+        if taken >= self.spec.trials:
             return None
-        if waiting:
-            return self._start(waiting[0].number)
         proposed = self._propose()
         self.exhausted = proposed is None
         return None if proposed is None else self._start(self._create(proposed, "sampler"))

@@ -30,6 +30,7 @@ __all__ = [
     "finish",
     "front_steps",
     "front_trials",
+    "next_waiting",
     "note",
     "open_database",
     "record_epoch",
@@ -173,6 +174,12 @@ def find_trial(session: Session, study: Study, number: int) -> Trial:
 def find_key(session: Session, study: Study, key: str) -> Trial | None:
     """The trial of the placement with this key, if there is one."""
     return session.scalar(select(Trial).where(Trial.study_id == study.id, Trial.key == key))
+
+
+def next_waiting(session: Session, study: Study) -> Trial | None:
+    """The trial to be trained next: what was begun first, then by number."""
+    waiting = select(Trial).where(Trial.study_id == study.id, Trial.state == "waiting")
+    return session.scalar(waiting.order_by(Trial.started.is_(None), Trial.number).limit(1))
 
 
 def changed_since(session: Session, study: Study, seq: int) -> list[Trial]:
