@@ -140,7 +140,8 @@ class _Run:
 
     def _count_failure(self, reason: str) -> None:
         if self.failures is not None:
-            self.failures.append(re.sub(r"\d+", "", reason))  # whatever the epoch or the address
+            # whatever the epoch, the process or the address
+            self.failures.append(re.sub(r"\b(0x)?[0-9a-f]{6,}\b|\d+", "", reason))
 
     @property
     def is_failing_alike(self) -> bool:
@@ -299,7 +300,9 @@ def _how(file: str) -> str:
         return "nobody knows how"
     last = said.rpartition("Failure #")[2].partition("\n")[2].strip()
     detail = re.search(r"exit detail: (.*?)\.?( Some common causes|\n|$)", last)
-    return (detail[1] if detail else last.partition("\n")[0])[:200]
+    lines = last.splitlines() or ["nobody knows how"]
+    said = lines[-1] if "creation task" in lines[0] else lines[0]
+    return (detail[1] if detail else said).strip()[:200]
 
 
 @contextmanager

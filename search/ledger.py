@@ -140,15 +140,14 @@ class Ledger:
         self._hold()
         with Session(self.engine) as session:
             study = self._study(session)
-            begun = store.next_waiting(session, study, begun=True)
-            waiting = store.next_waiting(session, study, begun=False)
-            count = store.counts(session, study)
-        if begun is not None:
-            return self._start(begun)
-        if sum(count.values()) - count["waiting"] >= self.spec.trials:
+            count, waiting = store.counts(session, study), store.next_waiting(session, study)
+            number = None if waiting is None else waiting.number
+            is_begun = waiting is not None and waiting.started is not None
+        taken = sum(count.values()) - count["waiting"]
+        if number is not None and (is_begun or taken < self.spec.trials):
+            return self._start(number)
+        if taken >= self.spec.trials:
             return None
-        if waiting is not None:
-            return self._start(waiting)
         proposed = self._propose(sum(count.values()))
         self.exhausted = proposed is None
         return None if proposed is None else self._start(self._create(proposed, "sampler"))

@@ -30,6 +30,7 @@ __all__ = [
     "finish",
     "front_steps",
     "front_trials",
+    "next_waiting",
     "note",
     "open_database",
     "record_epoch",
@@ -175,6 +176,12 @@ def find_key(session: Session, study: Study, key: str) -> Trial | None:
     return session.scalar(select(Trial).where(Trial.study_id == study.id, Trial.key == key))
 
 
+def next_waiting(session: Session, study: Study) -> Trial | None:
+    """The trial to be trained next: what was begun first, then by number."""
+    waiting = select(Trial).where(Trial.study_id == study.id, Trial.state == "waiting")
+    return session.scalar(waiting.order_by(Trial.started.is_(None), Trial.number).limit(1))
+
+
 def changed_since(session: Session, study: Study, seq: int) -> list[Trial]:
     """The trials that changed after ``seq``, in the order of their changes."""
     wanted = select(Trial).where(Trial.study_id == study.id, Trial.seq > seq)
@@ -243,16 +250,6 @@ def curves_since(
         (seq, number, state, gflops, epoch, accuracy)
         for seq, number, state, gflops, epoch, accuracy in session.execute(wanted)
     ]
-
-
-def next_waiting(session: Session, study: Study, *, begun: bool) -> int | None:
-    """The first trial that waits: of those that were begun before, or of the others."""
-    wanted = select(func.min(Trial.number)).where(
-        Trial.study_id == study.id,
-        Trial.state == "waiting",
-        Trial.started.is_not(None) if begun else Trial.started.is_(None),
-    )
-    return session.scalar(wanted)
 
 
 # ------------------------------------------------------------------------------------ writing

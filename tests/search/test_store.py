@@ -305,12 +305,12 @@ def test_metrics_are_kept_of_each_epoch_and_those_a_class_of_the_last(
 def test_what_waits_is_given_out_by_number_and_what_was_begun_first(
     session: Session, study: Study, add: Add
 ) -> None:
-    assert store.next_waiting(session, study, begun=True) is None
+    assert store.next_waiting(session, study) is None
     first, second = add(state="waiting"), add(0.1, state="running")
-    assert store.next_waiting(session, study, begun=True) is None
+    assert store.next_waiting(session, study) is first
     store.put_back(session, second)
-    assert store.next_waiting(session, study, begun=True) == second.number == 1
-    assert store.next_waiting(session, study, begun=False) == first.number == 0
+    session.flush()
+    assert store.next_waiting(session, study) is second
 
 
 # -------------------------------------------------------------------------------------- writing
