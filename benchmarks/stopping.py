@@ -4,6 +4,33 @@ Searches without stopping were recorded: random placements of attention in ResNe
 and the same in ResNet-8 of four widths (``widths``), on cluttered digits. They are searched again
 in virtual time, in random orders, under each rule, with the very code that judges a search.
 
+Of a hypervolume above an accuracy of 0 nearly all is there from the first candidate on. So there
+is a demanding one, too: it counts from the accuracy that a tenth of the candidates do not reach.
+Intervals are of 95 %, over orders of the same candidates; another recording would differ by more.
+
+What was tried and left out, on the first 40 candidates of each set and on eight to sixteen
+invented sets of up to 200 (the demanding hypervolume, a share of no stopping's; differences below
+0.01 are chance):
+
+    the accuracy of the last epoch      0.92 where the mean of three has 0.93, of four 0.94; its
+                                        recorded rank correlation with the end is 0.5 at epoch 8,
+                                        that of the mean of three 0.65
+    the mean of all epochs so far       as good recorded, 0.01 worse invented
+    no tolerance                        0.015 worse; a fixed one of 2 or 3 % half of that
+    all pass that nobody clearly beats  up to 3 % more epochs, for nothing
+    clear leads only, no plain          0.007 worse on the invented sets
+    dominance within a rank
+    distance below the rung's front     no better than without tolerance, and on ``places`` worse
+    share of the cheaper that are       as good, and loses half as many again of the cheap end
+    better
+    height above a line of accuracy     hardly better than ASHA
+    over cost; rank among the nearest
+    in cost
+    first rung, factor                  2, 1.5: 0.97 at 0.44 of the epochs; 3, 2: 0.94 at 0.46;
+                                        3, 1.8: 0.99 at 0.48; 3, 1.7: 0.99 at 0.50; 3, 1.5: 0.99
+                                        at 0.52
+    how ties within a front are broken  no difference that could be told from chance
+
     python benchmarks/stopping.py [--quick] [--json]
     python benchmarks/stopping.py --record sqlite:///foveate.db STUDY  # curves/STUDY.json.gz
 """
@@ -13,7 +40,7 @@ import json
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -29,6 +56,7 @@ from sqlalchemy.orm import Session
 from foveate.search import store
 from foveate.search.extrapolation import expected
 from foveate.search.replay import (
+    DEMANDING,
     Mean,
     Proposer,
     Recorded,
@@ -48,7 +76,9 @@ SETS = ("places", "widths")
 RULES = {
     "median": Stopping(rule="median"),
     "asha": Stopping(rule="asha"),
+    "asha, rungs at 4 and 8": Stopping(rule="asha", first=4, factor=2),
     "ours": Stopping(),
+    "ours, rungs at 4 and 8": Stopping(first=4, factor=2),
     "ours, by hypervolume": Stopping(ties="hypervolume"),
     "ours, by crowding": Stopping(ties="crowding"),
     "ours, the last epoch's accuracy": Stopping(lately=1),
@@ -152,21 +182,12 @@ def with_tpe(name: str, candidates: list[Recorded], repeats: int) -> dict[str, d
     space = Space(SpaceSettings.of(content["space"]), content["images"]["size"])
     vectors = [space.encode(Placement.parse(one.spelling)) for one in candidates]
     choices = [len(values) for values in space.coordinates.values()]
-    stick = Yardstick.of(candidates, share=0.1)
-    whole = stick.area([one.point for one in candidates])
-    epochs = sum(len(one.accuracy) for one in candidates)
-    rows = {}
-    for rule in ("none", "asha", "ours"):
-        stopping = RULES.get(rule, Stopping(rule="none"))
-        found = {f"at {budget:.0%}": list[float]() for budget in BUDGETS}
-        for seed in range(repeats):
-            order = sampled(candidates, vectors, choices, seed)
-            grown = replay(candidates, stopping, order).growth(candidates, stick)
-            for budget in BUDGETS:
-                within = [area for spent, area in grown if spent <= budget * epochs]
-                found[f"at {budget:.0%}"].append((within[-1] if within else 0.0) / whole)
-        rows[rule] = {title: interval(Mean.of(areas)) for title, areas in found.items()}
-    return rows
+    some = {rule: RULES.get(rule, Stopping(rule="none")) for rule in ("none", "asha", "ours")}
+
+    def proposer(seed: int) -> Proposer:
+        return sampled(candidates, vectors, choices, seed)
+
+    return {rule: growth(candidates, one, repeats, proposer) for rule, one in some.items()}
 
 
 def interval(mean: Mean, scale: int = 100) -> str:
@@ -175,16 +196,19 @@ def interval(mean: Mean, scale: int = 100) -> str:
 
 
 def growth(
-    candidates: list[Recorded], stopping: Stopping, repeats: int, workers: int
+    candidates: list[Recorded],
+    stopping: Stopping,
+    repeats: int,
+    proposer: Callable[[int], Proposer] | None = None,
 ) -> dict[str, str]:
     """The demanding hypervolume, share of the true front's, when so many epochs are spent."""
-    stick = Yardstick.of(candidates, share=0.1)
+    stick = Yardstick.of(candidates, share=DEMANDING)
     whole = stick.area([one.point for one in candidates])
     epochs = sum(len(one.accuracy) for one in candidates)
     found: dict[float, list[float]] = {budget: [] for budget in BUDGETS}
     for seed in range(repeats):
-        order = shuffled(candidates, seed)
-        grown = replay(candidates, stopping, order, workers=workers).growth(candidates, stick)
+        order = proposer(seed) if proposer else shuffled(candidates, seed)
+        grown = replay(candidates, stopping, order).growth(candidates, stick)
         for budget, areas in found.items():
             within = [area for spent, area in grown if spent <= budget * epochs]
             areas.append((within[-1] if within else 0.0) / whole)
@@ -206,18 +230,24 @@ def error_of(candidates: list[Recorded], epoch: int, repeats: int) -> dict[str, 
 
 
 def measure(arguments: Namespace, report: Report) -> None:
-    repeats = 20 if arguments.quick else 60
+    quick = arguments.quick
+    rules = {name: rule for name, rule in RULES.items() if not quick or "," not in name}
     sets = {name: read(name) for name in SETS}
-    some = [(f"synthetic {seed}", synthetic(200, 16, seed=seed)) for seed in range(2)]
-    for name, candidates in {**sets, **dict(some)}.items():
-        for workers in (1, 8):
-            title = f"{name}: {len(candidates)} candidates, {workers} workers"
-            rows: dict[str, dict[str, str]] = {}
-            found = {}
-            for rule, stopping in RULES.items():
-                one = figures(candidates, stopping, repeats=repeats, workers=workers)
-                found[rule] = one
-                rows[rule] = {
+    invented = {
+        f"synthetic {seed}": synthetic(200, 16, seed=seed) for seed in range(1 if quick else 3)
+    }
+    for name, candidates in (sets | invented).items():
+        repeats = 60 if name in sets and not quick else 20
+        for workers in (1, 8) if name in sets else (1,):
+            title = f"{name}, {workers} workers"
+            if not arguments.json:
+                print(f"  {title}: {len(candidates)} candidates", file=sys.stderr)
+            found = {
+                rule: figures(candidates, stopping, repeats=repeats, workers=workers)
+                for rule, stopping in rules.items()
+            }
+            report.figures[f"{title}: {len(candidates)} candidates, shares of no stopping"] = {
+                rule: {
                     "epochs %": interval(one.epochs),
                     "time %": interval(one.seconds),
                     "hypervolume %": interval(one.hypervolume),
@@ -225,28 +255,32 @@ def measure(arguments: Namespace, report: Report) -> None:
                     f"stopped of {one.members}": interval(one.lost, 1),
                     f"of cheap {one.members_cheap}": interval(one.lost_cheap, 1),
                 }
-                if not arguments.json:
-                    print(f"  {title}, {rule}", file=sys.stderr)
-            report.figures[title] = rows
+                for rule, one in found.items()
+            }
             ours, asha = found["ours"], found["asha"]
             if name in sets:
-                report.target(f"{title}: hypervolume, share", ours.hypervolume.value, ">= 0.99")
-                report.target(f"{title}: demanding, share", ours.demanding.value, ">= 0.99")
-                report.target(f"{title}: epochs, share", ours.epochs.value, "<= 0.5")
-                fewer = asha.lost.value - ours.lost.value
-                report.target(f"{title}: front members kept more than ASHA", fewer, ">= 0.01")
-                fewer = asha.lost_cheap.value - ours.lost_cheap.value
-                report.target(f"{title}: cheap ones kept more than ASHA", fewer, ">= 0.01")
-        rules = {"none": Stopping(rule="none"), **{r: RULES[r] for r in ("median", "asha", "ours")}}
+                report.target(f"{title}: demanding hypervolume", ours.demanding.value, ">= 0.99")
+                report.target(f"{title}: hypervolume", ours.hypervolume.value, ">= 0.99")
+                report.target(f"{title}: epochs", ours.epochs.value, "<= 0.5")
+                for what, kept in (
+                    ("front members", asha.lost.value - ours.lost.value),
+                    ("cheap front members", asha.lost_cheap.value - ours.lost_cheap.value),
+                ):
+                    report.target(f"{title}: {what} stopped less than by asha", kept, ">= 0.01")
+        some = {rule: RULES.get(rule, Stopping(rule="none")) for rule in ("none", "asha", "ours")}
         report.figures[f"{name}: demanding hypervolume when so many epochs are spent"] = {
-            rule: growth(candidates, stopping, repeats, 1) for rule, stopping in rules.items()
+            rule: growth(candidates, stopping, repeats // 2) for rule, stopping in some.items()
         }
         report.figures[f"{name}: error of the expected accuracy, % of accuracy"] = {
             f"after {epoch} epochs": error_of(candidates, epoch, repeats) for epoch in (4, 8, 12)
         }
-        if name in sets and not arguments.quick:
+        if name == "widths" and not quick:  # proposing takes most of the time
             title = f"{name}: the same, proposed by Optuna's TPE"
-            report.figures[title] = with_tpe(name, candidates, 5)
+            report.figures[title] = with_tpe(name, candidates, 3)
+    floors = {name: Yardstick.of(one, share=DEMANDING).floor for name, one in sets.items()}
+    report.figures["the demanding hypervolume counts from an accuracy of, %"] = {
+        name: {"a tenth is worse": f"{100 * floor:.2f}"} for name, floor in floors.items()
+    }
 
 
 def parser() -> ArgumentParser:

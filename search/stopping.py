@@ -27,8 +27,8 @@ class Stopping(Settings):
     """When, by which rule and how hard candidates are judged."""
 
     rule: Literal["pareto", "asha", "median", "none"] = "pareto"
-    first: int = Field(4, ge=1)  # epochs before the first rung; earlier ones tell little
-    factor: float = Field(2.0, gt=1)  # rungs lie factor times apart, and 1/factor of each passes
+    first: int = Field(3, ge=1)  # epochs before the first rung; earlier ones tell little
+    factor: float = Field(1.8, gt=1)  # rungs lie factor times apart, and 1/factor of each passes
     least: int = Field(6, ge=2)  # candidates at a rung before it stops any
     lately: int = Field(3, ge=1)  # of pareto: epochs whose mean is the accuracy that counts
     tolerance: float = Field(1.0, ge=0)  # of pareto: leads below so many times the noise are none
@@ -88,9 +88,9 @@ def decide(
     Their order does not matter. While there are fewer than ``least``, all pass. Then
 
         pareto  passes what is on the rung's front, and the best 1/factor by rank, that is by how
-                many fronts have to be peeled off; the accuracy is the mean of the last ``lately``
+                many fronts have to be peeled off. The accuracy is the mean of the last ``lately``
                 epochs, and what leads by less than ``tolerance`` times the noise of the curves
-                does not dominate. Within a front the order is that of ``ties``
+                does not dominate; only within a rank it does. Within a front decide ``ties``
         asha    passes the most accurate 1/factor, right at the rung (https://arxiv.org/abs/1810.05934)
         median  passes what was at its best no worse than the median of the others' running means
                 (Vizier, https://research.google/pubs/pub46180)
@@ -154,18 +154,21 @@ def _pareto(
     def stands(accuracy: float) -> tuple[int, int]:
         return _stands((accuracy, *candidate.costs), points, lead, stopping.ties)
 
-    def passes(rank: int, better: int) -> bool:
-        return rank == 0 or better < of / stopping.factor
+    def passes(accuracy: float) -> bool:
+        here = (accuracy, *candidate.costs)
+        return not any(_dominates(other, here) for other in points) or (
+            stands(accuracy)[1] < of / stopping.factor
+        )
 
     rank, better = stands(mine)
-    keep = passes(rank, better)
+    keep = passes(mine)
     threshold = None
     if not keep:  # more accurate than all it would be on the front, whatever it costs
         bars = sorted({point[0] for point in points if point[0] >= mine})
         low, high = 0, len(bars) - 1
         while low < high:
             middle = (low + high) // 2
-            would = passes(*stands(nextafter(bars[middle], inf)))
+            would = passes(nextafter(bars[middle], inf))
             low, high = (low, middle) if would else (middle + 1, high)
         threshold = bars[low]
     costs = ", ".join(f"{cost:.4g}" for cost in candidate.costs)
@@ -212,13 +215,23 @@ Point = tuple[float, ...]  # accuracy, higher is better; costs, lower is better
 
 
 def _stands(mine: Point, others: Sequence[Point], lead: float, ties: str) -> tuple[int, int]:
-    """The rank of ``mine`` among the ``others``, and how many of them come before it."""
-    points = [*others, mine]
-    found = _ranks(points, lead)
-    rank = found[-1]
-    ahead = sum(other < rank for other in found)
-    peers = [points[i] for i in range(len(points)) if found[i] == rank]
-    return rank, ahead + _TIES[ties](mine, peers)
+    """The rank of ``mine`` among the ``others``, and how many of them come before it.
+
+    First those of a lower rank; then, of its own rank, those of a front before its own when the
+    ``lead`` that it takes to dominate is none; then, on that front, in the order of ``ties``.
+    """
+    peers, ahead, ranks = [*others, mine], 0, []
+    for least in (lead, 0.0):
+        found = _ranks(peers, least)
+        ranks.append(found[-1])
+        ahead += sum(rank < ranks[-1] for rank in found)
+        peers = [peers[i] for i in range(len(peers)) if found[i] == ranks[-1]]
+    return ranks[0], ahead + _TIES[ties](mine, peers)
+
+
+def _dominates(one: Point, other: Point) -> bool:
+    no_dearer = all(a <= b for a, b in zip(one[1:], other[1:], strict=True))
+    return no_dearer and one[0] >= other[0] and one != other
 
 
 def _ranks(points: Sequence[Point], lead: float) -> list[int]:
@@ -293,7 +306,7 @@ def _hypervolume(mine: Point, peers: Sequence[Point]) -> int:
     order = sorted(set(peers), key=lambda point: (point[1], -point[0]))
     added = dict.fromkeys((order[0], order[-1]), inf)
     for left, here, right in zip(order, order[1:], order[2:], strict=False):
-        added[here] = max(0.0, here[0] - left[0]) * (right[1] - here[1])
+        added[here] = (here[0] - left[0]) * (right[1] - here[1])
     return sum(added[peer] > added[mine] for peer in peers)
 
 

@@ -124,7 +124,12 @@ def new_spec(tmp_path: Path) -> Callable[..., SearchSpec]:
 
     def new(*changes: str) -> SearchSpec:
         quick = ["data.name=digits", "space.modules=[se, eca]", "recipe.epochs=4"]
-        quick += ["stopping.first=2", "sampler.name=random", f"folder={tmp_path / 'runs'}"]
+        quick += [
+            "stopping.first=2",
+            "stopping.factor=2",
+            "sampler.name=random",
+            f"folder={tmp_path / 'runs'}",
+        ]
         return SearchSpec.read(None, [*quick, *changes])
 
     return new

@@ -27,7 +27,9 @@ from foveate.search.stopping import Decision, Reached, Stopping, decide, rungs
 from foveate.search.synthetic import synthetic
 
 NONE = Stopping(rule="none")
-RULES = [Stopping.of({"rule": rule, "first": 2}) for rule in ("pareto", "asha", "median")]
+RULES = [
+    Stopping.of({"rule": rule, "first": 2, "factor": 2.0}) for rule in ("pareto", "asha", "median")
+]
 MANY = synthetic(60, 12, seed=3)
 
 
@@ -235,7 +237,7 @@ def test_the_cheap_half_of_the_front_survives_better_than_by_accuracy_alone() ->
 
 
 def test_the_table_has_a_row_for_each_rule() -> None:
-    table = as_table(MANY, Stopping(first=2), repeats=2, workers=2)
+    table = as_table(MANY, Stopping(first=2, factor=2), repeats=2, workers=2)
     assert list(table.columns[0].cells) == ["none", "median", "asha", "pareto"]
     assert next(iter(table.columns[1].cells)) == "100.0"
     assert "judge after epoch 2, 4 and 8 of 12" in legend(MANY, Stopping(first=2, factor=2))

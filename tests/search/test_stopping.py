@@ -127,7 +127,7 @@ def test_the_order_of_the_others_does_not_matter(
 @pytest.mark.parametrize("rule", RULES[:-1])
 @pytest.mark.parametrize("least", [2, 6, 9])
 def test_too_few_peers_keep_even_the_worst(least: int, rule: str) -> None:
-    stopping = Stopping.of({"least": least, "rule": rule})
+    stopping = Stopping.of({"least": least, "rule": rule, "factor": 2.0})
     points = [(0.0, 9.0)] + [(0.9, 1.0)] * (least - 1)
     decision = judged(reached(points[:-1]), 0, stopping)
     assert decision.keep
@@ -203,11 +203,15 @@ def test_the_rank_is_how_many_fronts_are_peeled_off(
     stopping = Stopping.of({"factor": 2.0, "least": 2, **settings})
     found = [judged(candidates, i, stopping) for i in range(len(points))]
     assert [one.rank for one in found] == wanted
+    on_front = [rank == 0 for rank in peeled(points, 0.0)]
     for i, one in enumerate(found):
+        peers = [j for j in range(len(points)) if wanted[j] == wanted[i]]
+        inner = dict(zip(peers, peeled([points[j] for j in peers], 0.0), strict=True))
         ahead = sum(rank < wanted[i] for rank in wanted)
+        ahead += sum(rank < inner[i] for rank in inner.values())
         assert one.place is not None
-        assert ahead < one.place <= ahead + wanted.count(wanted[i])
-        assert one.keep == (wanted[i] == 0 or one.place - 1 < Fraction(len(points), 2))
+        assert ahead < one.place <= ahead + list(inner.values()).count(inner[i])
+        assert one.keep == (on_front[i] or one.place - 1 < Fraction(len(points), 2))
 
 
 def test_with_three_objectives_what_saves_any_cost_is_kept() -> None:
