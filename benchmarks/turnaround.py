@@ -120,7 +120,7 @@ def theirs(folder: str, trials: int) -> list[float]:
             log("reported")
             tune.report({"accuracy": epoch.accuracy})
 
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AIR_NEW_OUTPUT": "0"}
     ray.init(num_cpus=1, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
     tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),
@@ -157,7 +157,7 @@ def many(folder: str, trials: int, profile: bool) -> dict[str, Any]:
         ends.append((perf_counter(), process_time()))
         if len(ends) % 20 == 0:
             memory.append((len(ends), megabytes(os.getpid())))
-            for pid in children("CandidateTrainer", "Trainable"):
+            for pid in children("Trainable", "TemporaryActor"):
                 workers.setdefault(str(pid), []).append((len(ends), megabytes(pid)))
 
     with Ledger(f"sqlite:///{folder}/many.db", "many", spec, *spec.prepare()) as ledger:

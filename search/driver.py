@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import ray
 from ray import tune
+from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
@@ -201,6 +202,7 @@ def drive(
                 verbose=0,
             ),
         )
+        stack.enter_context(_starting_actors_go_on())
         try:
             tuner.fit()
         except LostLeaseError as error:
@@ -370,6 +372,29 @@ def _interrupts(run: _Run) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _starting_actors_go_on() -> Iterator[None]:
+    """A trial whose actor is starting waits for that one, and the next takes the one that is free.
+
+    Ray Tune would give it the free one and end the one that starts: with trials that are shorter
+    than an actor's start, one worker does all the work while others start for ever.
+    """
+    reuse = TuneController._maybe_reuse_cached_actor
+
+    def unless_starting(self: Any, trial: Trial) -> bool:
+        actor = self._trial_to_actor.get(trial)
+        has_its_own = actor is not None and self._actor_manager.is_actor_started(actor)
+        if has_its_own and trial not in self._resetting_trials:
+            return False
+        return bool(reuse(self, trial))
+
+    TuneController._maybe_reuse_cached_actor = unless_starting  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        TuneController._maybe_reuse_cached_actor = reuse  # type: ignore[method-assign]
 
 
 @contextmanager

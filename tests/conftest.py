@@ -1,8 +1,10 @@
 """For all tests."""
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -28,3 +30,21 @@ def forget_plugins() -> Iterator[Callable[[], None]]:
 
     yield forget
     forget()
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """The address of a bucket of a server that speaks S3."""
+    server = pytest.importorskip("moto.server", reason="moto[server], an S3 API, is not installed")
+    with pytest.MonkeyPatch.context() as patch, socket.socket() as free:
+        patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "knows")
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        s3 = server.ThreadedMotoServer("127.0.0.1", port, verbose=False)
+        s3.start()
+        urlopen(Request(f"http://127.0.0.1:{port}/runs", method="PUT"))
+        query = f"endpoint_override=http://127.0.0.1:{port}&region=us-east-1&scheme=http"
+        yield f"s3://runs/of mine?{query}".replace(" ", "%20")
+        s3.stop()

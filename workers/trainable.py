@@ -43,6 +43,8 @@ class CandidateTrainer(tune.Trainable):
         """Begin the first trial of this actor; ``images`` are ``Images.arrays`` of all trials."""
         torch.set_num_threads(config["threads"])
         _keep_freed_memory()
+        gc.collect()
+        gc.freeze()  # of torch and Ray nothing is ever freed: a later collection passes it over
         self.shipped = images
         self._images: tuple[tuple[Data, str], Images] | None = None
         self._begin(config)

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from foveate import Recipe, SearchSpec, build
-from foveate.workers.checkpoints import WEIGHTS
+from foveate.errors import BadValue
+from foveate.workers.checkpoints import WEIGHTS, Folder, read_file
 from foveate.workers.train import Training
 
 SITES, STEPS, EPOCHS = 3, 16, 3  # of resnet8's last norms; an epoch of the digits in batches of 64
@@ -301,3 +302,34 @@ def test_images_that_vanish_in_mid_search_were_sent_to_the_workers(tmp_path: Pat
         tmp_path, *changes, "space.modules=[takes]", "trials=3", plugin=tmp_path / "odd.py"
     )
     assert again.returncode == 2 and "there is no folder" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_search_keeps_its_files_in_an_object_store(bucket: str, tmp_path: Path) -> None:
+    changes = ["resources.workers=2", "trials=3", "space.modules=[se, eca]", f"folder={bucket}"]
+    ran = search(tmp_path, *changes)
+    assert ran.returncode == 0, ran.stderr
+    with sqlite3.connect(tmp_path / "foveate.db") as database:
+        rows = database.execute("SELECT state, weights, worker FROM foveate_trial").fetchall()
+    assert [state for state, _, _ in rows] == ["complete"] * 3
+    assert len({worker for _, _, worker in rows}) == 2  # one starts while the other trains
+    best = (tmp_path / "results" / "tiny" / "best" / WEIGHTS).read_bytes()
+    assert best in [read_file(weights) for _, weights, _ in rows]
+    study = rows[0][1].partition("/0/")[0]
+    for number in range(3):
+        assert Folder(f"{study}/{number}?{bucket.partition('?')[2]}").names() == [WEIGHTS]
+    assert not (tmp_path / "foveate-runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("30m", 1800.0), ("90", 90.0), (20, 20.0), ("null", None)]
+)
+def test_when_a_trial_counts_as_stuck(written: object, seconds: float | None) -> None:
+    spec = SearchSpec.read(None, [f"resources.stuck_after={written}"])
+    assert spec.resources.stuck_after == seconds
+    assert SearchSpec.of(spec.to_dict()) == spec
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    with pytest.raises(BadValue, match="30 apples"):
+        SearchSpec.read(None, ["resources.stuck_after=30 apples"])

@@ -87,6 +87,57 @@ def test_a_killed_driver_loses_no_epoch_and_the_same_command_goes_on(tmp_path: P
     assert [after[0, number] for number in range(1, 9)] == uninterrupted()
 
 
+COUNTING = """
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from foveate.attention import register
+
+
+@register("counting", attends="channels")
+class Counting(nn.Module):
+    def __init__(self, channels: int, *, identity_init: bool = False) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        if self.training and x_NCHW.device.type != "meta" and torch.is_grad_enabled():
+            with open(Path({folder!r}) / "calls", "a") as log:
+                log.write(".")
+        return x_NCHW * self.scale[:, None, None]
+"""
+
+
+@pytest.mark.slow
+def test_a_driver_killed_in_mid_epoch_costs_no_more_than_that_epoch(tmp_path: Path) -> None:
+    """Every step of one trial is counted, over all workers of both drivers."""
+    (tmp_path / "counting.py").write_text(COUNTING.replace("{folder!r}", repr(str(tmp_path))))
+    words = ["--plugin", "counting.py", "--trials", "2", "--set", "space.modules=[counting]"]
+    words += ["--set", "space.sites=['*.bn2']", "--set", "resources.workers=1"]
+    calls, sites, steps, last = tmp_path / "calls", 3, 1078 // 64, 8
+
+    def done() -> int:
+        return calls.stat().st_size if calls.exists() else 0
+
+    with searching(tmp_path, *words) as process:
+        wait_for(lambda: done() > sites * steps * 3.3)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    time.sleep(10)  # the workers end without their driver
+    before, recorded = done(), epochs(tmp_path)
+    assert 0 < before < sites * steps * last
+    with searching(tmp_path, *words) as process:
+        _, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors
+    again = done() - sites * steps * last
+    assert 0 <= again < sites * steps  # what the epoch had done when it was cut off
+    assert recorded.items() <= epochs(tmp_path).items()
+    assert sorted(epochs(tmp_path)) == [(t, n) for t in (0, 1) for n in range(1, last + 1)]
+
+
 def uninterrupted() -> list[tuple[float, float]]:
     """The bare backbone's curve, trained in one go."""
     images, space = SearchSpec.read(None, ["data.name=digits"]).prepare()

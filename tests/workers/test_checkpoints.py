@@ -3,10 +3,8 @@
 import os
 import pickle
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 import torch
@@ -21,24 +19,6 @@ STATE = {"model": {"w": torch.arange(4.0)}, "finished": 1, "rng": torch.get_rng_
 
 def history(*accuracy: float) -> list[Epoch]:
     return [Epoch(number, 1.0, share, 0.5) for number, share in enumerate(accuracy, 1)]
-
-
-@pytest.fixture(scope="session")
-def bucket() -> Iterator[str]:
-    """The address of a bucket of a server that speaks S3."""
-    server = pytest.importorskip("moto.server", reason="moto[server], an S3 API, is not installed")
-    with pytest.MonkeyPatch.context() as patch, socket.socket() as free:
-        patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "knows")
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        s3 = server.ThreadedMotoServer("127.0.0.1", port, verbose=False)
-        s3.start()
-        urlopen(Request(f"http://127.0.0.1:{port}/runs", method="PUT"))
-        query = f"endpoint_override=http://127.0.0.1:{port}&region=us-east-1&scheme=http"
-        yield f"s3://runs/of mine?{query}".replace(" ", "%20")
-        s3.stop()
 
 
 @pytest.fixture(params=["path", "file", "s3"])
