@@ -31,7 +31,7 @@ class Stopping(Settings):
     factor: float = Field(1.8, gt=1)  # rungs lie factor times apart, and 1/factor of each passes
     least: int = Field(6, ge=2)  # candidates at a rung before it stops any
     lately: int = Field(3, ge=1)  # of pareto: epochs whose mean is the accuracy that counts
-    tolerance: float = Field(1.0, ge=0)  # of pareto: leads below so many times the noise are none
+    tolerance: float = Field(0.0, ge=0)  # of pareto: leads below so many times the noise are none
     ties: Literal["epsilon-net", "hypervolume", "crowding"] = "epsilon-net"  # of pareto: who first
 
 
