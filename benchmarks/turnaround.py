@@ -142,7 +142,7 @@ def many(folder: str, trials: int, profile: bool) -> dict[str, Any]:
 
     small_images(Path(folder) / "few")
     changes = [f"data.name=imagefolder:{folder}/few", "data.image_size=8", *MANY]
-    changes += ["space.modules=[se, eca, simam]", f"trials={trials}", f"folder={folder}/runs"]
+    changes += ["space.modules=[se, eca, cbam, simam]", f"trials={trials}", f"folder={folder}/runs"]
     spec = SearchSpec.read(None, changes)
     ends: list[tuple[float, float]] = []  # seconds, CPU seconds of the driver
     memory: list[tuple[int, float]] = []  # trials, MB of the driver

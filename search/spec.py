@@ -111,7 +111,9 @@ class SearchSpec(Settings):
     trials: int = Field(26, ge=1)  # of the whole study, baselines included
     time_budget: float | None = Field(None, gt=0)  # seconds of this run; also written 10m, 2h
     seed: int = Field(0, ge=0, lt=2**32)  # of the proposals
-    folder: str = "foveate-runs"  # of checkpoints and weights; on a cluster, one that all see
+    folder: str = (
+        "foveate-runs"  # of checkpoints and weights: a path that all nodes see, or s3://...
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -132,7 +132,7 @@ class CandidateTrainer(tune.Trainable):
         if device.type == "cuda":  # raises where torch sees none: no silent change to the CPU
             self.device_name = torch.cuda.get_device_name(device)
             if config["gpus"] < 1:  # to Ray a share of a GPU is bookkeeping only
-                torch.cuda.set_per_process_memory_fraction(config["gpus"], device)
+                torch.cuda.set_per_process_memory_fraction(config["gpus"])
         images = self._images_on(Data.of(config["data"]), device)
         recipe = Recipe.of(config["recipe"])
         torch.manual_seed(recipe.seed)

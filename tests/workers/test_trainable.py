@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import socket
@@ -25,6 +26,12 @@ PLACEMENT = Placement.of("resnet8", [Module("layer1.0.bn2", "se"), Module("layer
 EPOCHS = 3
 
 Actor = Callable[..., CandidateTrainer]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker's process is not the tests'."""
+    monkeypatch.setattr(gc, "freeze", lambda: None)
 
 
 @pytest.fixture
