@@ -381,7 +381,10 @@ def _starting_actors_go_on() -> Iterator[None]:
     Ray Tune would give it the free one and end the one that starts: with trials that are shorter
     than an actor's start, one worker does all the work while others start for ever.
     """
-    reuse = TuneController._maybe_reuse_cached_actor
+    reuse = getattr(TuneController, "_maybe_reuse_cached_actor", None)
+    if reuse is None:  # another version of Ray; what it does wrongly costs time, nothing else
+        yield
+        return
 
     def unless_starting(self: Any, trial: Trial) -> bool:
         actor = self._trial_to_actor.get(trial)

@@ -131,6 +131,7 @@ class CandidateTrainer(tune.Trainable):
         device = torch.device("cuda" if config["gpus"] else "cpu")
         if device.type == "cuda":  # raises where torch sees none: no silent change to the CPU
             self.device_name = torch.cuda.get_device_name(device)
+            torch.backends.cudnn.deterministic = True  # the same seed, the same curve
             if config["gpus"] < 1:  # to Ray a share of a GPU is bookkeeping only
                 torch.cuda.set_per_process_memory_fraction(config["gpus"])
         images = self._images_on(Data.of(config["data"]), device)
