@@ -310,6 +310,7 @@ class Figures:
     epochs: Mean  # share
     seconds: Mean  # share of the time until the last worker is done
     hypervolume: Mean  # share of what is above an accuracy of 0
+    above_worst: Mean  # share of what is above the worst accuracy in the end
     demanding: Mean  # share of what is above the floor of the yardstick
     lost: Mean  # members of the true front that were stopped
     lost_cheap: Mean  # of its cheaper half
@@ -332,7 +333,7 @@ def figures(
     points = [one.point for one in candidates]
     members = front(points)
     cheap = {*members[: len(members) // 2]}
-    sticks = Yardstick.of(candidates), Yardstick.of(candidates, share=share)
+    sticks = [Yardstick.of(candidates, share=floor) for floor in (None, 0.0, share)]
     epochs = sum(len(one.accuracy) for one in candidates)
     found: list[tuple[float, ...]] = []
     for seed in range(repeats):
