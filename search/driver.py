@@ -167,7 +167,10 @@ class _Run:
 
 
 def drive(
-    ledger: Ledger, spec: SearchSpec, watch: Callable[[Event], None], say: Callable[[str], None]
+    ledger: Ledger,
+    spec: SearchSpec,
+    watch: Callable[[Event], None],
+    say: Callable[[str], None] = print,
 ) -> Outcome:
     """Train what ``ledger`` asks for until it asks no more, time is up, or the user interrupts.
 
