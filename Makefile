@@ -33,6 +33,9 @@ bench: $(READY)
 	$(BIN)/python benchmarks/aw.py
 	$(BIN)/python benchmarks/costs.py
 	$(BIN)/python benchmarks/backbones.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/turnaround.py
+	$(BIN)/python benchmarks/stopping.py
 
 # installed once; again only when what is required has changed
 $(READY): pyproject.toml

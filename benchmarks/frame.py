@@ -59,12 +59,12 @@ def main(
     arguments = parser.parse_args()
     report = Report()
     measure(arguments, report)
+    if not arguments.quick:  # before anything else can go wrong
+        print(f"kept in {_keep(name, report)}", file=sys.stderr)
     if arguments.json:
         print(json.dumps([asdict(t) | {"ok": t.ok} for t in report.targets], indent=2))
     else:
         _show(report)
-    if not arguments.quick:
-        print(f"kept in {_keep(name, report)}", file=sys.stderr)
     sys.exit(0 if all(target.ok for target in report.targets) else 1)
 
 
@@ -105,7 +105,7 @@ def _rows(title: str, rows: dict[str, dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="")
     headings = list(dict.fromkeys(key for row in rows.values() for key in row))
     for heading in ("", *headings):
-        table.add_column(heading)
+        table.add_column(str(heading))
     for name, row in rows.items():
         table.add_row(name, *(str(row.get(heading, "-")) for heading in headings))
     return table
