@@ -157,7 +157,7 @@ def many(folder: str, trials: int, profile: bool) -> dict[str, Any]:
         ends.append((perf_counter(), process_time()))
         if len(ends) % 20 == 0:
             memory.append((len(ends), megabytes(os.getpid())))
-            for pid in children("Trainable", "TemporaryActor"):
+            for pid in children("Trainer", "Trainable", "TemporaryActor"):
                 workers.setdefault(str(pid), []).append((len(ends), megabytes(pid)))
 
     with Ledger(f"sqlite:///{folder}/many.db", "many", spec, *spec.prepare()) as ledger:
@@ -263,7 +263,7 @@ def measure(arguments: Namespace, report: Report) -> None:
     if not arguments.quick:
         grown = slope(found["memory"], block)
         report.target("driver, MB more per 1,000 trials", grown, "<= 100")
-        worst = max((slope(p, block) for p in found["workers"].values()), default=0.0)
+        worst = max(slope(points, block) for points in found["workers"].values())
         report.target("worker, MB more per 1,000 trials", worst, "<= 100")
     report.figures["MB of the driver"] = found["memory"][:: max(1, len(found["memory"]) // 6)]
     report.figures["MB of the workers"] = {
