@@ -85,6 +85,8 @@ class Resources(Settings):
     @model_validator(mode="before")
     @classmethod
     def _auto(cls, values: Any) -> Any:
+        if isinstance(values, str) and values != "auto":
+            raise BadValue(f"resources may be 'auto' or settings, got {values!r}")
         return {"packing": "auto"} if values == "auto" else values
 
     @field_validator("stuck_after", mode="before")

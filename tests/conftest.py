@@ -13,6 +13,13 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_packs_in_the_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOVEATE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def forget_plugins() -> Iterator[Callable[[], None]]:
     """Forgets what a test plugged in, when it is called and at the end: as a new process would."""

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from foveate.errors import BadValue, UnknownName, UserError
 from foveate.search.spec import Resources, SearchSpec, seconds_of
@@ -91,6 +92,7 @@ def test_the_last_change_counts_and_goes_over_the_file(written: Any) -> None:
         ("recipe.epochs=[", "--set recipe.epochs: '[' is no value of YAML"),
         ("trials.x=3", "trials: should be a valid integer, got {'x': 3}"),
         ("recipe.epochs=0", "recipe.epochs: should be greater than or equal to 1, got 0"),
+        ("resources=fast", "resources may be 'auto' or settings, got 'fast'"),
         ("recipe.epochs=many", "recipe.epochs: should be a valid integer, unable to parse string"),
         (
             "recipe.augment=flip",
@@ -266,3 +268,36 @@ def test_a_site_that_there_is_not_is_told_before_anything_starts() -> None:
 def test_a_seed_that_no_generator_takes_is_told_before_anything_starts(change: str) -> None:
     with pytest.raises(BadValue, match="seed: should be less than"):
         SearchSpec.read(None, ["data.name=digits", change]).prepare()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            "recipe.loss=binary",
+            "recipe.loss is 'binary', and an image of digits may have one label",
+        ),
+        (
+            "recipe.train=head",
+            "recipe.train is 'head', which leaves the backbone as it is: name its weights with "
+            "space.weights",
+        ),
+    ],
+)
+def test_a_recipe_has_to_fit_the_images_and_the_backbone(change: str, sentence: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        SearchSpec.read(None, ["data.name=digits", change]).prepare()
+    assert str(caught.value) == sentence
+
+
+def test_images_of_several_labels_need_a_loss_for_them(tmp_path: Path) -> None:
+    rows = ["file,labels"]
+    for number in range(12):
+        Image.new("RGB", (16, 16), (20 * number, 0, 0)).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{'cat|dog' if number % 3 else 'dog'}")
+    (tmp_path / "pets.csv").write_text("\n".join(rows))
+    changes = [f"data.name=table:{tmp_path}/pets.csv", "data.image_size=16", "recipe.batch=4"]
+    images, _ = SearchSpec.read(None, [*changes, "recipe.loss=binary"]).prepare()
+    assert images.multi_label and images.classes == ("cat", "dog")
+    with pytest.raises(BadValue, match=r"may have several labels: recipe\.loss: binary$"):
+        SearchSpec.read(None, changes).prepare()
