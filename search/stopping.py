@@ -27,8 +27,8 @@ class Stopping(Settings):
     """When, by which rule and how hard candidates are judged."""
 
     rule: Literal["pareto", "asha", "median", "none"] = "pareto"
-    first: int = Field(3, ge=1)  # epochs before the first rung; earlier ones tell little
-    factor: float = Field(2.0, gt=1)  # rungs lie factor times apart, and 1/factor of each passes
+    first: int = Field(2, ge=1)  # epochs before the first rung; earlier ones tell little
+    factor: float = Field(1.6, gt=1)  # rungs lie factor times apart, and 1/factor of each passes
     least: int = Field(6, ge=2)  # candidates at a rung before it stops any
     lately: int = Field(3, ge=1)  # of pareto: epochs whose mean is the accuracy that counts
     tolerance: float = Field(0.0, ge=0)  # of pareto: leads below so many times the noise are none
