@@ -1,10 +1,11 @@
 """A short measurement of how fast one worker trains, beside others that do so at the same time."""
 
-from itertools import cycle
+from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .. import attention
 from ..spaces.networks import add_backbones
@@ -41,10 +42,10 @@ class Probe:
             Placement.parse(config["placement"]), len(images.classes), image_size=images.size
         )
         self.training = Training(model.to(device), images, recipe)
-        self.batches = cycle(self._epochs())
+        self.batches = self._epochs()
         self._steps(WARM)
 
-    def _epochs(self) -> Any:
+    def _epochs(self) -> Iterator[tuple[Tensor, Tensor]]:
         training = self.training
         while True:
             yield from training.images.train.shuffled(

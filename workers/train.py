@@ -172,9 +172,8 @@ class Training:
         return F.one_hot(labels, len(self.images.classes)).float()
 
     def weights(self) -> dict[str, Tensor]:
-        """What the validation images were judged by, on the CPU, each tensor for itself."""
-        state = self.evaluated.state_dict()
-        return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+        """What the validation images were judged by."""
+        return self.evaluated.state_dict()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes while training, the generators' states included."""
