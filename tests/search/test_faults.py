@@ -19,6 +19,8 @@ from foveate.errors import BadValue
 from foveate.workers.checkpoints import WEIGHTS, Folder, read_file
 from foveate.workers.train import Training
 
+pytestmark = pytest.mark.usefixtures("forget_plugins")
+
 SITES, STEPS, EPOCHS = 3, 16, 3  # of resnet8's last norms; an epoch of the digits in batches of 64
 MIDDLE = SITES * (STEPS + STEPS // 2)  # calls until the middle of the second epoch
 QUICK = ["data.name=digits", "space.sites=['*.bn2']", f"recipe.epochs={EPOCHS}", "recipe.batch=64"]
