@@ -1,143 +1,66 @@
 """Every query and every change of our tables, each one function whose name says what it does.
 
-Functions that take a ``Session`` run inside the caller's transaction. Every change of a trial
-takes the study's next ``seq`` in that same transaction, so a reader who remembers the last one it
-saw misses nothing.
+Functions that take a ``Session`` run inside the caller's transaction. Who changes a trial has locked
+its study before (``locked``), so all changes of a study come one after the other, over any number of
+drivers. Each takes the study's next ``seq``, so a reader who remembers the last one it saw misses
+nothing; and each changes Optuna's trial, too, in that same transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event, func, inspect, select, text, update
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from ..errors import BadValue, UnknownName, listed, unknown
+from ..errors import UnknownName, unknown
+from . import mirror
 from .front import Point, front, hypervolume
-from .records import SCHEMA, STATES, Base, Epoch, FrontStep, Schema, Study, Trial, now
+from .records import (
+    STATES,
+    Artifact,
+    Driver,
+    Epoch,
+    FrontStep,
+    Study,
+    Trial,
+    now,
+    readable,
+)
 
 __all__ = [
+    "add_study",
     "add_trial",
     "baselines",
+    "beat",
+    "bury",
     "changed_since",
     "counts",
+    "curves",
+    "curves_since",
+    "drivers",
+    "find_key",
     "find_study",
     "find_trial",
     "finish",
     "front_steps",
     "front_trials",
+    "locked",
     "next_waiting",
     "note",
-    "open_database",
+    "orphans",
+    "put_back",
     "record_epoch",
+    "record_latency",
+    "register",
+    "seen_since",
+    "start",
+    "stop_drivers",
     "studies",
     "study_numbered",
     "trials",
-    "url_of",
+    "try_again",
 ]
-
-SCHEMES = ("sqlite", "postgresql")
-DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
-
-
-# ------------------------------------------------------------------------------- the database
-
-
-def url_of(storage: str) -> URL:
-    """``storage`` as a URL that SQLAlchemy and Optuna take; ``BadValue`` if it is none of ours."""
-    kinds = f"{listed(SCHEMES, last='or')}, such as sqlite:///foveate.db"
-    try:
-        url = make_url(storage)
-    except (ArgumentError, ValueError):
-        raise BadValue(f"storage must be a database URL of {kinds}, got {storage!r}") from None
-    if url.drivername not in DRIVERS:
-        shown = url.render_as_string(hide_password=True)
-        raise BadValue(f"storage must be a database URL of {kinds}, got {shown!r}")
-    if url.drivername == "postgresql":
-        return url.set(drivername="postgresql+psycopg")
-    return url
-
-
-def open_database(storage: str, *, create: bool = False, read_only: bool = False) -> Engine:
-    """An engine for ``storage``.
-
-    With ``create``, our tables are made where there are none; without, a database that lacks them
-    is a ``UserError``, and nothing is written. SQLite is put in write-ahead mode, so that readers
-    never wait for the search.
-    """
-    url = url_of(storage)
-    if url.get_backend_name() == "sqlite":
-        engine = _sqlite(url, create=create, read_only=read_only)
-    else:
-        engine = _postgresql(url, read_only=read_only)
-    shown = url.render_as_string(hide_password=True)
-    try:
-        _check_schema(engine, shown, create=create)
-    except OperationalError as error:
-        raise BadValue(f"cannot open {shown}: {str(error.orig).strip()}") from None
-    except DatabaseError as error:
-        raise BadValue(f"{shown} is no database of ours: {str(error.orig).strip()}") from None
-    return engine
-
-
-def _sqlite(url: URL, *, create: bool, read_only: bool) -> Engine:
-    path = Path(url.database or "")
-    if not url.database or url.database == ":memory:":
-        raise BadValue("storage must be a file: a database in memory ends with the search")
-    if not path.exists() and not create:
-        raise UnknownName(f"there is no database {str(path)!r}; `foveate search` makes one")
-    if not path.parent.is_dir():
-        raise BadValue(f"the folder of the database {str(path)!r} does not exist")
-    if read_only:
-        url = url.set(database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
-    engine = create_engine(url, connect_args={"timeout": 60, "check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves
-        connection.execute("PRAGMA foreign_keys = ON")
-        if create:
-            connection.execute("PRAGMA journal_mode = WAL")  # stays so for all who open it
-        if not read_only:
-            connection.execute("PRAGMA synchronous = NORMAL")
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Any) -> None:
-        # taking the write lock at once avoids a failed upgrade from a read lock
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _postgresql(url: URL, *, read_only: bool) -> Engine:
-    try:
-        import psycopg  # noqa: F401  # only to say what is missing
-    except ImportError:
-        raise BadValue("PostgreSQL needs its driver: pip install 'foveate[postgresql]'") from None
-    return create_engine(
-        url, pool_size=2, max_overflow=1, execution_options={"postgresql_readonly": read_only}
-    )
-
-
-def _check_schema(engine: Engine, shown: str, *, create: bool) -> None:
-    if not inspect(engine).has_table(Schema.__tablename__):
-        if not create:
-            raise UnknownName(f"{shown} holds no study of ours; `foveate search` starts one")
-        with Session(engine) as session, session.begin():
-            if engine.dialect.name == "postgresql":  # SQLite took its write lock at BEGIN
-                session.execute(text("SELECT pg_advisory_xact_lock(7204)"))
-            Base.metadata.create_all(session.connection())
-            if session.scalar(select(Schema.version)) is None:  # nobody was quicker
-                session.add(Schema(version=SCHEMA))
-    with Session(engine) as session:
-        version = session.scalar(select(Schema.version))
-    if version != SCHEMA:
-        raise BadValue(f"{shown} holds tables of version {version}; this program knows {SCHEMA}")
-
 
 # ------------------------------------------------------------------------------------ reading
 
@@ -171,9 +94,10 @@ def find_trial(session: Session, study: Study, number: int) -> Trial:
     return found
 
 
-def find_key(session: Session, study: Study, key: str) -> Trial | None:
-    """The trial of the placement with this key, if there is one."""
-    return session.scalar(select(Trial).where(Trial.study_id == study.id, Trial.key == key))
+def find_key(session: Session, study: Study, key: str, seed: int) -> Trial | None:
+    """The trial of the placement with this key and this seed, if there is one."""
+    same = (Trial.study_id == study.id, Trial.key == key, Trial.seed == seed)
+    return session.scalar(select(Trial).where(*same))
 
 
 def next_waiting(session: Session, study: Study) -> Trial | None:
@@ -204,7 +128,8 @@ def study_numbered(session: Session, study_id: int) -> Study | None:
 
 def baselines(session: Session, study: Study) -> list[Trial]:
     """The bare backbone and the modules everywhere, by number."""
-    wanted = select(Trial).where(Trial.study_id == study.id, Trial.origin != "sampler")
+    whole = or_(Trial.origin == "bare", Trial.origin.startswith("everywhere:"))
+    wanted = select(Trial).where(Trial.study_id == study.id, whole)
     return list(session.scalars(wanted.order_by(Trial.number)))
 
 
@@ -215,7 +140,7 @@ def front_trials(session: Session, study: Study) -> list[Trial]:
 
 
 def front_steps(session: Session, study: Study) -> list[FrontStep]:
-    """How the front grew: a step per fully trained trial, in their order."""
+    """How the front grew: a step for each fully trained trial that moved it, in their order."""
     wanted = select(FrontStep).where(FrontStep.study_id == study.id)
     return list(session.scalars(wanted.order_by(FrontStep.finished)))
 
@@ -252,24 +177,92 @@ def curves_since(
     ]
 
 
+def seen_since(session: Session, study: Study, seq: int) -> Sequence[Any]:
+    """What proposals are made from, of every trial that changed after ``seq``, in that order.
+
+    A row has ``seq, number, state, key, chosen, attributes, accuracy, expected, violations`` and
+    the costs by name.
+    """
+    columns = ("seq", "number", "state", "key", "chosen", "attributes", "accuracy", "expected")
+    columns += ("violations", "gflops", "parameters", "memory", "latency")
+    wanted = select(*(getattr(Trial, name) for name in columns))
+    changed = wanted.where(Trial.study_id == study.id, Trial.seq > seq)
+    return session.execute(changed.order_by(Trial.seq)).all()
+
+
+def orphans(session: Session, study: Study, driver_id: int, known: Sequence[int]) -> list[Trial]:
+    """Trials that ``driver_id`` was given without hearing of it: those not ``known`` to it."""
+    mine = (Trial.study_id == study.id, Trial.state == "running", Trial.driver_id == driver_id)
+    wanted = select(Trial).where(*mine, Trial.number.not_in(known))
+    return list(session.scalars(wanted.order_by(Trial.number)))
+
+
 # ------------------------------------------------------------------------------------ writing
 
 
-def add_trial(session: Session, study: Study, **columns: Any) -> Trial:
-    """A new trial of ``study``."""
-    trial = Trial(study_id=study.id, seq=_next_seq(session, study.id), **columns)
+def locked(session: Session, study_id: int) -> Study:
+    """The study, for changes: nobody else changes it before this transaction ends."""
+    return session.get_one(Study, study_id, with_for_update=True, populate_existing=True)
+
+
+def add_study(session: Session, **columns: Any) -> Study:
+    """A new study."""
+    study = Study(**columns)
+    session.add(study)
+    session.flush()
+    return study
+
+
+def add_trial(
+    session: Session,
+    study: Study,
+    *,
+    choices: Mapping[str, Sequence[Any]],
+    state: str = "waiting",
+    **columns: Any,
+) -> Trial:
+    """A new trial of ``study``; ``choices`` are what its ``chosen`` parameters were chosen from."""
+    number, at = study.numbers, now()
+    trial = Trial(study_id=study.id, study=study, number=number, state=state, **columns)
+    about = ("placement", "origin", "gflops", "parameters")
+    trial.optuna_id = mirror.add(
+        session,
+        study.optuna_id,
+        number,
+        state,
+        chosen=trial.chosen or {},
+        choices=choices,
+        about={name: getattr(trial, name) for name in about},
+        violations=trial.violations or {},
+        at=at,
+    )
+    trial.started = at if state == "running" else None
+    trial.ended = at if state == "infeasible" else None
+    study.numbers += 1
+    _change(trial)
     session.add(trial)
+    session.flush()
     return trial
 
 
-def start(session: Session, trial: Trial) -> None:
-    """``trial`` is given to a worker."""
-    _change(session, trial, state="running", started=trial.started or now())
+def start(session: Session, trial: Trial, driver_id: int) -> None:
+    """``trial`` is given to a worker of this driver."""
+    _change(trial, state="running", started=trial.started or now(), driver_id=driver_id)
+    mirror.set_state(session, trial.optuna_id, "running", trial.started)
 
 
 def put_back(session: Session, trial: Trial) -> None:
     """``trial`` lost its worker: it waits to be continued."""
-    _change(session, trial, state="waiting")
+    _change(trial, state="waiting", driver_id=None)
+    mirror.set_state(session, trial.optuna_id, "waiting", None)
+
+
+def try_again(session: Session, trial: Trial, reason: str, most: int) -> None:
+    """``trial`` failed, and waits for another attempt, of ``most``."""
+    again = f"it failed ({reason}); it is tried again, {trial.failures + 1} of {most}"
+    trial.failures += 1
+    note(session, trial, again)
+    put_back(session, trial)
 
 
 def record_epoch(session: Session, trial: Trial, **columns: Any) -> None:
@@ -283,7 +276,6 @@ def record_epoch(session: Session, trial: Trial, **columns: Any) -> None:
     shares = metrics and {k: v for k, v in metrics.items() if not isinstance(v, list)}
     session.add(Epoch(trial_id=trial.id, metrics=shares, **columns))
     _change(
-        session,
         trial,
         accuracy=columns["accuracy"],
         metrics=metrics,
@@ -292,34 +284,60 @@ def record_epoch(session: Session, trial: Trial, **columns: Any) -> None:
     )
 
 
+def record_latency(session: Session, trial: Trial, ms: float, violations: dict[str, float]) -> None:
+    """The latency of ``trial``, and what the constraints say now that it is known."""
+    _change(trial, latency=ms, violations=violations or None)
+
+
 def note(session: Session, trial: Trial, text: str) -> None:
     """What befell ``trial``, which goes on."""
-    _change(session, trial, notes=[*trial.notes, text])
+    _change(trial, notes=[*trial.notes, readable(text)])
 
 
-def finish(session: Session, trial: Trial, state: str, **columns: Any) -> None:
-    """``trial`` is complete, stopped or failed; a complete one moves the front.
+def finish(
+    session: Session, trial: Trial, state: str, *, weights: str | None = None, **columns: Any
+) -> None:
+    """``trial`` is complete, stopped, failed or infeasible; a complete one moves the front.
 
-    ``columns`` are those that say more: reason, verdict, expected, weights.
+    ``columns`` are those that say more: reason, verdict, expected. ``weights`` is where the trained
+    ones are.
     """
-    _change(session, trial, state=state, ended=now(), **columns)
+    _change(trial, state=state, ended=now(), **columns)
+    if weights is not None:
+        trial.artifacts.append(Artifact(study_id=trial.study_id, kind="weights", address=weights))
+    about = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": trial.reason}
+    if trial.expected is not None:
+        about[mirror.EXPECTED] = trial.expected
+    assert trial.ended is not None  # it was set right now
+    values = list(point(trial)) if state == "complete" else None
+    mirror.finish(session, trial.optuna_id, state, values=values, about=about, at=trial.ended)
     if state == "complete":
+        trial.study.finished += 1
         _move_front(session, trial)
 
 
+def point(trial: Trial) -> Point:
+    """Accuracy and costs, as the study's objectives have them."""
+    _, *costs = trial.study.objectives
+    return (trial.accuracy or 0.0, *(float(getattr(trial, name)) for name in costs))
+
+
 def _move_front(session: Session, trial: Trial) -> None:
-    study = session.get_one(Study, trial.study_id)
+    study = trial.study
+    session.flush()
     candidates = [*front_trials(session, study), trial]  # what was not on it stays off
-    points: list[Point] = [(t.accuracy or 0.0, t.gflops) for t in candidates]
+    points = [point(one) for one in candidates]
     members = [candidates[i] for i in front(points)]
+    if trial not in members:
+        return
     for other in candidates:
         if other.on_front != (other in members):
-            _change(session, other, on_front=other in members)
+            _change(other, on_front=other in members)
     session.add(
         FrontStep(
             study_id=study.id,
             number=trial.number,
-            finished=counts(session, study)["complete"],
+            finished=study.finished,
             hypervolume=scaled_hypervolume(points, study.bare_gflops, study.reference_gflops),
             members=[member.number for member in members],
         )
@@ -338,39 +356,52 @@ def scaled_hypervolume(points: Sequence[Point], bare: float, dearest: float) -> 
     return hypervolume(scaled, reference=(0.0, 1.0))
 
 
-def _change(session: Session, trial: Trial, **columns: Any) -> None:
+def _change(trial: Trial, **columns: Any) -> None:
     for name, value in columns.items():
         setattr(trial, name, value)
-    trial.seq = _next_seq(session, trial.study_id)
-
-
-def _next_seq(session: Session, study_id: int) -> int:
-    taken = update(Study).where(Study.id == study_id).values(seq=Study.seq + 1)
-    return session.execute(
-        taken.returning(Study.seq), execution_options={"synchronize_session": False}
-    ).scalar_one()
+    trial.study.seq += 1
+    trial.seq = trial.study.seq
 
 
 # ------------------------------------------------------------------------------------- drivers
 
+BEAT = timedelta(seconds=5)  # between signs of life of a driver
 LEASE = timedelta(seconds=30)  # a driver that gave no sign of life for so long is gone
 
 
-def take_lease(session: Session, study: Study, driver: str, host: str, pid: int) -> bool:
-    """Make ``driver`` the study's one driver; ``False`` if another is alive."""
-    free = (Study.driver.is_(None)) | (Study.driver == driver) | (Study.driver_beat < now() - LEASE)
-    taken = update(Study).where(Study.id == study.id, free)
-    values = {"driver": driver, "driver_host": host, "driver_pid": pid, "driver_beat": now()}
-    return bool(session.execute(taken.values(values)).rowcount)  # type: ignore[attr-defined]
+def register(session: Session, study: Study, **columns: Any) -> Driver:
+    """A driver that is at work on ``study`` from now on."""
+    driver = Driver(study_id=study.id, **columns)
+    session.add(driver)
+    session.flush()
+    return driver
 
 
-def beat(session: Session, study_id: int, driver: str) -> bool:
-    """A sign of life; ``False`` if the lease went to another driver."""
-    mine = update(Study).where(Study.id == study_id, Study.driver == driver)
-    return bool(session.execute(mine.values(driver_beat=now())).rowcount)  # type: ignore[attr-defined]
+def drivers(session: Session, study_id: int) -> list[Driver]:
+    """Those that are at work on the study, as far as anybody knows, the first first."""
+    wanted = select(Driver).where(Driver.study_id == study_id, Driver.ended.is_(None))
+    return list(session.scalars(wanted.order_by(Driver.id)))
 
 
-def release(session: Session, study_id: int, drivers: Iterable[str]) -> None:
-    """End the lease, if one of ``drivers`` holds it."""
-    held = update(Study).where(Study.id == study_id, Study.driver.in_(list(drivers)))
-    session.execute(held.values(driver=None, driver_host=None, driver_pid=None, driver_beat=None))
+def beat(session: Session, driver_id: int) -> bool:
+    """A sign of life; ``False`` if others have given the driver up."""
+    mine = update(Driver).where(Driver.id == driver_id, Driver.ended.is_(None))
+    values = {"beats": Driver.beats + 1, "beat": now()}
+    return bool(session.execute(mine.values(values)).rowcount)  # type: ignore[attr-defined]
+
+
+def bury(session: Session, study: Study, driver: Driver, how: str) -> list[int]:
+    """``driver`` has ended: what it had trained waits to be continued. The numbers of that."""
+    driver.ended, driver.how = now(), how
+    left = [one for one in trials(session, study, "running") if one.driver_id == driver.id]
+    for trial in left:
+        put_back(session, trial)
+    return [trial.number for trial in left]
+
+
+def stop_drivers(session: Session, study: Study) -> int:
+    """Ask all drivers of ``study`` to end; how many there are."""
+    there = drivers(session, study.id)
+    for driver in there:
+        driver.stop = True
+    return len(there)
