@@ -125,19 +125,20 @@ def studies(storage: Storage = DATABASE) -> None:
     from rich.table import Table
     from sqlalchemy.orm import Session
 
-    from .search import store
+    from .search import databases, store
 
     table = Table(box=None, pad_edge=False)
     for heading in ("study", "data", "backbone", *("complete", "stopped", "failed", "waiting")):
         table.add_column(heading)
     table.add_column("best %", justify="right")
     table.add_column("searched by")
-    with Session(store.open_database(storage, read_only=True)) as session:
+    with Session(databases.open_database(storage, read_only=True)) as session:
         for found in store.studies(session):
             count = store.counts(session, found)
             done = store.trials(session, found, "complete")
             best = max((t.accuracy or 0.0 for t in done), default=None)
-            driver = f"process {found.driver_pid} on {found.driver_host}" if found.driver else "-"
+            at_work = store.drivers(session, found.id)
+            driver = ", ".join(f"process {one.pid} on {one.host}" for one in at_work) or "-"
             table.add_row(
                 found.name,
                 found.spec["data"]["name"],
@@ -469,9 +470,9 @@ def _study(storage: str, name: str) -> "Iterator[tuple[Session, Study]]":
     """The study called ``name``, for reading."""
     from sqlalchemy.orm import Session
 
-    from .search import store
+    from .search import databases, store
 
-    with Session(store.open_database(storage, read_only=True)) as session:
+    with Session(databases.open_database(storage, read_only=True)) as session:
         yield session, store.find_study(session, name)
 
 

@@ -22,7 +22,7 @@ from frame import Report, main
 from sqlalchemy.orm import Session
 
 from foveate import Placement, SearchSpec
-from foveate.search import store
+from foveate.search import databases, store
 from foveate.spaces import draw
 
 FULL: list[str] = []
@@ -48,7 +48,7 @@ def search(changes: list[str], seed: int) -> Found:
         start = perf_counter()
         subprocess.run(words, cwd=folder, check=True, stdout=sys.stderr)
         seconds = perf_counter() - start
-        with Session(store.open_database(f"sqlite:///{Path(folder)}/foveate.db")) as session:
+        with Session(databases.open_database(f"sqlite:///{Path(folder)}/foveate.db")) as session:
             study = store.find_study(session, "main")
             count = store.counts(session, study)
             done = store.trials(session, study, "complete")

@@ -62,7 +62,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 from sqlalchemy.orm import Session
 
-from foveate.search import store
+from foveate.search import databases, store
 from foveate.search.extrapolation import expected
 from foveate.search.replay import (
     DEMANDING,
@@ -99,7 +99,7 @@ BUDGETS = (0.1, 0.2, 0.3, 0.4, 0.5)  # shares of the epochs that no stopping tak
 
 def record(storage: str, name: str) -> Path:
     """Export the fully trained trials of a study."""
-    with Session(store.open_database(storage, read_only=True)) as session:
+    with Session(databases.open_database(storage, read_only=True)) as session:
         study = store.find_study(session, name)
         origins = {trial.number: trial for trial in store.trials(session, study, "complete")}
         content = {

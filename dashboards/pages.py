@@ -11,6 +11,7 @@ from ..search.front import knee
 from ..search.records import FrontStep, Study, Trial, now
 from ..search.store import (
     LEASE,
+    drivers,
     baselines,
     changed_since,
     counts,
@@ -71,7 +72,7 @@ class StudyCard:
             hypervolume=steps[-1].hypervolume if steps else None,
             flat=flat_for(steps),
             bare_gflops=study.bare_gflops,
-            alive=study.driver_beat is not None and now() - study.driver_beat < LEASE,
+            alive=any(now() - one.beat < LEASE for one in drivers(session, study.id)),
             created=study.created,
             last=last_change(session, study),
             cursor=study.seq,

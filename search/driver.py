@@ -23,14 +23,20 @@ from ray.tune.search import Searcher
 from ..errors import BadValue
 from ..workers.data import load
 from ..workers.trainable import CandidateTrainer
-from .ledger import Job, Ledger, LostLeaseError
+from .ledger import Job, Ledger
 from .packing import Packing, best, measured, packings
 from .spec import SearchSpec
 
 __all__ = ["Event", "Outcome", "drive"]
 
 Outcome = Literal[
-    "finished", "time budget", "interrupted", "space exhausted", "failing alike", "all failed"
+    "finished",
+    "time budget",
+    "interrupted",
+    "asked to stop",
+    "space exhausted",
+    "failing alike",
+    "all failed",
 ]
 ALIKE = 5  # failures of one kind, and nothing else, that end a search
 TRIES = 3  # workers that a trial may lose
@@ -85,6 +91,7 @@ class _Run:
             "placement": job.placement.spelling,
             "recorded": job.recorded,
             "folder": self.ledger.folder(job.number).where,
+            "latency": self.spec.is_timed and not job.is_timed,
         }
 
     def result(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -92,6 +99,10 @@ class _Run:
         job, failed, note = self.jobs[trial_id], result.get("failed"), result.get("note")
         if note:
             self.note(trial_id, note)
+        if "latency/ms" in result:
+            names = ("ms", "bare_ms", "device")
+            latency = {name: result[f"latency/{name}"] for name in names}
+            return self._goes_on(job, self.ledger.measured(job.number, latency))
         if "epoch/number" not in result:
             self.fail(trial_id, failed or "its worker says nothing")
             return False
@@ -108,21 +119,25 @@ class _Run:
             epoch=epoch,
             failed=failed,
         )
-        if failed and state == "running":  # that epoch was recorded before
-            self.fail(trial_id, failed)
-            return False
-        if state == "failed":
-            self._count_failure(failed or "")
-        elif state != "running":
-            self.failures = None
-        self.watch(Event(job, state, epoch, reason=failed))
-        return state == "running"
+        return self._goes_on(job, state, epoch, failed)
 
     def fail(self, trial_id: str, reason: str) -> None:
         job = self.jobs[trial_id]
-        self.ledger.fail(job.number, reason)
-        self._count_failure(reason)
-        self.watch(Event(job, "failed", reason=reason))
+        self._goes_on(job, self.ledger.fail(job.number, reason), failed=reason)
+
+    def _goes_on(
+        self,
+        job: Job,
+        state: str,
+        epoch: dict[str, Any] | None = None,
+        failed: str | None = None,
+    ) -> bool:
+        if failed:
+            self._count_failure(failed)
+        elif state in ("complete", "stopped"):
+            self.failures = None
+        self.watch(Event(job, state, epoch, reason=failed))
+        return state == "running"
 
     def note(self, trial_id: str, text: str) -> None:
         job = self.jobs[trial_id]
@@ -154,11 +169,20 @@ class _Run:
         budget = self.spec.time_budget
         if budget is not None and monotonic() - self.began > budget:
             self.out_of_time = True
-        return self.interrupted or self.out_of_time or self.is_failing_alike
+        asked = self.ledger.is_asked_to_stop
+        return self.interrupted or self.out_of_time or asked or self.is_failing_alike
+
+    def is_wanted(self) -> bool:
+        """Whether the search is to wait for a database that is away."""
+        budget = self.spec.time_budget
+        is_late = budget is not None and monotonic() - self.began > budget
+        return not (self.interrupted or is_late)
 
     def outcome(self) -> Outcome:
         if self.interrupted:
             return "interrupted"
+        if self.ledger.is_asked_to_stop:
+            return "asked to stop"
         if self.is_failing_alike:
             return "failing alike"
         if self.out_of_time:
@@ -182,6 +206,7 @@ def drive(
         if spec.resources.packing == "auto":
             say(f"Trials: {packing}")
         run = _Run(ledger, spec, watch, packing)
+        ledger.say, ledger.is_wanted = say, run.is_wanted
         stack.enter_context(_interrupts(run))
         resources = {"cpu": packing.threads, "gpu": packing.gpus}
         trainer = tune.with_parameters(CandidateTrainer, images=_shipped(spec))
@@ -206,10 +231,7 @@ def drive(
             ),
         )
         stack.enter_context(_starting_actors_go_on())
-        try:
-            tuner.fit()
-        except LostLeaseError as error:
-            raise BadValue(str(error)) from None
+        tuner.fit()
     return run.outcome()
 
 
@@ -225,6 +247,7 @@ def _config(spec: SearchSpec, packing: Packing) -> dict[str, Any]:
         "threads": packing.threads,
         "gpus": packing.gpus,
         "stuck_after": spec.resources.stuck_after,
+        "latency": False,
     }
 
 

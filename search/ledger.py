@@ -1,65 +1,53 @@
 """One study, as a driver sees it: what to train next, and what became of it.
 
-The database is the only truth. Optuna's tables and ours are kept in step by one rule: ours are
-written first, in one transaction, then Optuna is told; whatever a crash leaves between the two is
-mended when the study is next opened. A trial's number is the same in both.
+The database is the only truth. Each call is one transaction that holds our rows and Optuna's, so
+whatever dies, and whenever, both say the same; a trial's number is the same in both. Any number of
+drivers may work on a study. A running trial belongs to one of them; what a driver that is gone had
+begun, another takes over.
 """
 
-import json
 import logging
 import os
 import platform
 import re
 import socket
-import threading
 import warnings
-from collections.abc import Container, Mapping, Sequence
-from contextlib import suppress
-from copy import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from random import Random
 from time import sleep
 from typing import Any, Self
-from uuid import uuid4
 
 import optuna
-from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..errors import BadValue, UnknownName
-from ..spaces.placement import Placement, Value
+from ..spaces.placement import Placement
 from ..spaces.space import Space
 from ..workers.checkpoints import UNREACHABLE, WEIGHTS, Folder
 from ..workers.data import Images
-from . import store
+from ..workers.packs import cache
+from . import databases, mirror, store
 from .curves import Curves
 from .extrapolation import expected
-from .records import Study, Trial
-from .spec import Sampler, SearchSpec
+from .lease import Lease
+from .objectives import Constraint, violations
+from .patience import Journal, Patience
+from .records import ENDED, Study, Trial
+from .samplers import Proposal, Proposer, Seen
+from .spec import SearchSpec
 from .stopping import Decision, decide, rungs
 
-__all__ = ["Job", "Ledger", "LostLeaseError"]
+__all__ = ["Job", "Ledger", "optuna_study"]
 
-STATES = {
-    "waiting": TrialState.WAITING,
-    "running": TrialState.RUNNING,
-    "complete": TrialState.COMPLETE,
-    "stopped": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-}
-BEAT = 5.0  # seconds between signs of life
-EXPECTED = "expected accuracy"  # attribute of a pruned trial
-ATTEMPTS = 25  # proposals of the sampler that may be old before chance takes over
-
-
-class LostLeaseError(RuntimeError):
-    """Another driver took the study over."""
+ORIGIN = "sampler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,44 +59,82 @@ class Job:
     placement: Placement
     gflops: float
     recorded: int  # epochs that are in the database
+    is_timed: bool = False  # its latency is in the database, too
 
 
 class Ledger:
     """The open study of one driver; ``close`` it in the end.
 
+    Where the database is away, every call waits for it, as long as ``is_wanted`` says so, and
+    ``say`` is told; then it raises ``DatabaseGone``, a ``UserError``.
+
     Raises
-        UserError  if the study was begun with other settings, another driver is at work on it, or
-                   the database cannot be opened
+        UserError  if the study was begun with other settings, or the database cannot be opened
     """
 
-    def __init__(self, storage: str, name: str, spec: SearchSpec, images: Images, space: Space):
+    def __init__(
+        self,
+        storage: str,
+        name: str,
+        spec: SearchSpec,
+        images: Images,
+        space: Space,
+        *,
+        warm: Mapping[str, Sequence[Placement]] | None = None,
+        say: Callable[[str], None] = print,
+    ):
         self.spec, self.space, self.name = spec, space, name
         self.classes = len(images.classes)
-        self.driver = uuid4().hex
         self.exhausted = False  # every placement of the space has been proposed
-        url = store.url_of(storage)
+        self.duplicates = 0  # proposals of this driver that others had made in the meantime
+        self.say = say
+        self.is_wanted: Callable[[], bool] = lambda: True
+        url = databases.url_of(storage)
         if not re.fullmatch(r"[\w.+= -]{1,100}", name) or name.startswith("."):
             raise BadValue(
                 "a study's name has 1 to 100 letters, digits, spaces and any of _.+=-, "
                 f"got {name!r}"
             )
         runs = Folder(spec.folder)
-        self.engine = store.open_database(storage, create=True)
-        self._optuna = _optuna_study(url.render_as_string(hide_password=False), name)
-        self._seen = _Seen(self._optuna)
+        self.engine = databases.open_database(storage, create=True)
+        self._reading = self.engine.execution_options(**{databases.READS: True})
+        self._constraints = tuple(map(Constraint.parse, spec.constraints))
+        self._patience = Patience(
+            self.engine, lambda text: self.say(text), lambda: self.is_wanted()
+        )
         self._rungs = rungs(spec.stopping, spec.recipe.epochs)
         self._curves = Curves()
-        with Session(self.engine) as session, session.begin():
-            self.study_id = self._find_or_add(session, images)
-            self._folder = runs.at(f"{name}-{self._study(session).uid[:8]}")
-        self._lease()
-        self._beating = threading.Event()
-        self._lost = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="foveate-lease", daemon=True)
-        self._thread.start()
+        self._seen = 0  # the study's seq until which the proposer has seen it
+        self._mine: set[int] = set()  # numbers of the trials that this driver has trained
         try:
-            self._mend()
+            self.study_id = self._find_or_add(url, images)
+            with self._read() as session:
+                study = session.get_one(Study, self.study_id)
+                self._folder = runs.at(f"{name}-{study.uid[:8]}")
+                self._bare, self._uid = dict(study.bare), study.uid
+                alone = not store.drivers(session, self.study_id)
+            self._lease = Lease(self.engine, self.study_id, self.say)
+        except BaseException:
+            self.engine.dispose()
+            raise
+        self._journal = Journal(self._journals / f"{self._uid}-{self._lease.uid}.jsonl")
+        # several drivers that see the same would propose the same
+        seed = spec.seed if alone else Random(f"{spec.seed} {self._lease.uid}").getrandbits(32)
+        self._proposer = Proposer(
+            space,
+            spec.sampler,
+            seed,
+            spec.trials,
+            objectives=len(spec.objectives),
+            violations=lambda placement: tuple(self._violations(self._costs(placement)).values()),
+            gflops=lambda placement: space.cost(placement, self.classes).gflops,
+        )
+        try:
+            self._lease.look()
+            self._recover()
             self._enqueue_baselines()
+            for other, placements in (warm or {}).items():
+                self._enqueue({f"warm:{other}": one for one in placements})
         except BaseException:
             self.close()
             raise
@@ -120,109 +146,154 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """What was being trained waits to be continued; the study is free for another driver."""
-        self._beating.set()
-        self._thread.join()
-        if not self._lost.is_set():
-            self._put_back()
-            with Session(self.engine) as session, session.begin():
-                store.release(session, self.study_id, [self.driver])
+        """What was being trained waits to be continued, by whoever searches next."""
+        self._lease.end()
+        with suppress(Exception):  # else others find out that this driver is gone
+            self._lease.leave()
         self.engine.dispose()
-        self._optuna._storage.remove_session()
+
+    @property
+    def is_asked_to_stop(self) -> bool:
+        """Whether somebody asked this driver to end."""
+        return self._lease.is_asked_to_stop
 
     # ---------------------------------------------------------------------------------- asking
 
     def ask(self) -> Job | None:
-        """The next trial to train, marked as running; ``None`` if there is nothing left.
+        """The next trial to train, which belongs to this driver; ``None`` if there is nothing left.
 
-        First what waits (what an earlier driver began, then the baselines), then the sampler.
+        First what waits (what was begun before, then in the order of their numbers: the baselines,
+        what was enqueued), then what the sampler proposes. What breaks a constraint is recorded as
+        infeasible on the way, and trained by nobody.
         """
-        self._hold()
-        with Session(self.engine) as session:
-            study = self._study(session)
-            count, waiting = store.counts(session, study), store.next_waiting(session, study)
-            number = None if waiting is None else waiting.number
-            is_begun = waiting is not None and waiting.started is not None
-        taken = sum(count.values()) - count["waiting"]
-        if number is not None and (is_begun or taken < self.spec.trials):
-            return self._start(number)
+        while True:
+            job, number = self._patience(self._take)
+            if job is not None or number is None:
+                return job
+            proposal = self._proposer.propose(number)
+            self.exhausted = proposal is None
+            if proposal is None:
+                return None
+            job = self._patience(lambda session, new=proposal: self._record(session, new))
+            if job is not None:
+                return job
+
+    def _take(self, session: Session) -> tuple[Job | None, int | None]:
+        """What waits; or the number that a new trial will have; or neither."""
+        study = store.locked(session, self.study_id)
+        lost = store.orphans(session, study, self._lease.driver_id, sorted(self._mine))
+        if lost:  # its transaction was carried out, and the answer did not come
+            return self._job(lost[0]), None
+        trial = store.next_waiting(session, study)
+        taken = store.taken(session, study)
+        if trial is not None and (trial.started is not None or taken < self.spec.trials):
+            store.start(session, trial, self._lease.driver_id)
+            return self._job(trial), None
         if taken >= self.spec.trials:
+            return None, None
+        self._refresh(session, study)
+        return None, study.numbers
+
+    def _record(self, session: Session, new: Proposal) -> Job | None:
+        """Begin what was proposed; ``None`` if it is infeasible, or another was quicker."""
+        study = store.locked(session, self.study_id)
+        if store.find_key(session, study, new.placement.key, self.spec.recipe.seed) is not None:
+            self.duplicates += 1
+            self._refresh(session, study)
             return None
-        proposed = self._propose(sum(count.values()))
-        self.exhausted = proposed is None
-        return None if proposed is None else self._start(self._create(proposed, "sampler"))
-
-    def _start(self, number: int) -> Job:
-        with Session(self.engine) as session, session.begin():
-            trial = self._trial(session, number)
-            store.start(session, trial)
-            placement = Placement.parse(trial.placement)
-            job = Job(number, trial.origin, placement, trial.gflops, trial.epochs)
-        self._optuna_state(number, TrialState.RUNNING)
-        return job
-
-    def _propose(self, number: int) -> Placement | None:
-        """A placement that this study has not seen, for trial ``number``; ``None`` if there is no
-        other.
-        """
-        attempts = ATTEMPTS if number >= self.spec.sampler.startup else 0
-        for attempt in range(attempts):
-            sampler = _sampler(self.spec.sampler, [self.spec.seed, number, attempt])
-            proposed = self.space.suggest(_Asking(self._seen, sampler, number))
-            if not self._is_known(proposed):
-                return proposed
-        rng = Random(f"{self.spec.seed}-{number}")
-        for _ in range(40 * ATTEMPTS):
-            proposed = self.space.sample(rng)
-            if not self._is_known(proposed):
-                return proposed
-        return None
-
-    def _is_known(self, placement: Placement) -> bool:
-        with Session(self.engine) as session:
-            study = self._study(session)
-            return store.find_key(session, study, placement.key) is not None
-
-    def _create(self, placement: Placement, origin: str) -> int:
-        """A waiting trial: in Optuna's tables, with its parameters in one transaction; in ours."""
-        priced = self.space.cost(placement, self.classes)
-        chosen = self.space.parameters(placement) or {}
-        frozen = optuna.trial.create_trial(
-            state=TrialState.WAITING,
-            params=dict(chosen),
-            distributions=_distributions(self.space, chosen) if chosen else {},
-            user_attrs={
-                "placement": placement.spelling,
-                "origin": origin,
-                "gflops": priced.gflops,
-                "parameters": priced.parameters,
-            },
+        is_infeasible = any(value > 0 for value in new.violations)
+        trial = self._add(
+            session,
+            study,
+            new.placement,
+            ORIGIN,
+            state="infeasible" if is_infeasible else "running",
+            attributes=new.attributes,
+            parents=list(new.parents) or None,
+            driver_id=None if is_infeasible else self._lease.driver_id,
         )
-        storage = self._optuna._storage
-        trial_id = storage.create_new_trial(self._optuna._study_id, template_trial=frozen)
-        number = storage.get_trial_number_from_id(trial_id)
-        self._add(number, placement, origin)
-        return number
+        if is_infeasible:
+            self._refresh(session, study)
+            return None
+        return self._job(trial)
 
-    def _add(self, number: int, placement: Placement, origin: str) -> None:
-        priced = self.space.cost(placement, self.classes)
-        with Session(self.engine) as session, session.begin():
-            store.add_trial(
-                session,
-                self._study(session),
-                number=number,
-                key=placement.key,
-                placement=placement.spelling,
-                origin=origin,
-                parameters=priced.parameters,
-                macs=float(priced.macs),
-                gflops=priced.gflops,
-            )
+    def _job(self, trial: Trial) -> Job:
+        self._mine.add(trial.number)
+        placement = Placement.parse(trial.placement)
+        is_timed = trial.latency is not None
+        return Job(trial.number, trial.origin, placement, trial.gflops, trial.epochs, is_timed)
+
+    def _refresh(self, session: Session, study: Study) -> None:
+        """Tell the proposer what changed in the study since the last time."""
+        changed = store.seen_since(session, study, self._seen)
+        _, *costs = self.spec.objectives
+        self._proposer.update(_seen(row, costs, self._constraints) for row in changed)
+        self._seen = study.seq
+
+    # ------------------------------------------------------------------------------- new trials
 
     def _enqueue_baselines(self) -> None:
-        for origin, placement in self.space.baselines().items():
-            if not self._is_known(placement):
-                self._create(placement, origin)
+        self._enqueue(self.space.baselines())
+
+    def _enqueue(self, placements: Mapping[str, Placement]) -> None:
+        """Trials that wait, by their origin; what is there already stays as it is."""
+
+        def enqueue(session: Session) -> None:
+            study = store.locked(session, self.study_id)
+            there = store.keys(session, study, self.spec.recipe.seed)
+            for origin, placement in placements.items():
+                if placement.key not in there:
+                    self._add(session, study, placement, origin)
+                    there.add(placement.key)
+
+        self._patience(enqueue)
+
+    def _add(
+        self,
+        session: Session,
+        study: Study,
+        placement: Placement,
+        origin: str,
+        *,
+        state: str = "waiting",
+        **columns: Any,
+    ) -> Trial:
+        costs = self._costs(placement)
+        violations = self._violations(costs)
+        chosen = self.space.parameters(placement)
+        reason = None
+        if state == "infeasible":
+            reason = "; ".join(_broken(violations))
+        return store.add_trial(
+            session,
+            study,
+            state=state,
+            choices=self.space.offered(chosen) if chosen else {},
+            key=placement.key,
+            seed=self.spec.recipe.seed,
+            placement=placement.spelling,
+            origin=origin,
+            chosen=chosen,
+            violations=violations or None,
+            reason=reason,
+            macs=float(self.space.cost(placement, self.classes).macs),
+            gflops=costs["gflops"],
+            parameters=int(costs["parameters"]),
+            memory=costs["memory"],
+            **columns,
+        )
+
+    def _costs(self, placement: Placement) -> dict[str, float]:
+        """By the names that objectives and constraints have."""
+        priced = self.space.cost(placement, self.classes)
+        return {
+            "gflops": priced.gflops,
+            "parameters": float(priced.parameters),
+            "memory": float(priced.peak_bytes or 0),
+        }
+
+    def _violations(self, costs: Mapping[str, float]) -> dict[str, float]:
+        return violations(self._constraints, costs, self._bare)
 
     # --------------------------------------------------------------------------------- telling
 
@@ -238,58 +309,117 @@ class Ledger:
         """Record an epoch; the state of its trial afterwards, ``"running"`` if it goes on.
 
         ``epoch`` is a ``workers.train.Epoch`` as plain data. One that is recorded already changes
-        nothing. With ``failed`` the epoch is the trial's last, for that reason.
+        nothing. With ``failed`` the epoch is the trial's last, for that reason. ``"lost"`` is said
+        of a trial that another driver has taken over: it is none of this driver's any more.
         """
-        self._hold()
-        with Session(self.engine) as session, session.begin():
-            trial = self._trial(session, number)
-            if trial.state != "running" or epoch["number"] <= trial.epochs:
-                return trial.state
-            trial.worker, trial.device = worker, device
-            store.record_epoch(session, trial, **epoch)
-            session.flush()
-            decision = self._judge(session, trial)
-            if failed is not None:
-                store.finish(session, trial, "failed", reason=failed)
-            elif epoch["number"] >= self.spec.recipe.epochs:
-                weights = self.folder(number).address(WEIGHTS)
-                store.finish(session, trial, "complete", weights=weights)
-            elif decision is not None and not decision.keep:
-                store.finish(
-                    session,
-                    trial,
-                    "stopped",
-                    reason=decision.reason,
-                    verdict=decision.to_dict(),
-                    expected=self._expected(trial),
-                )
-            state = trial.state
-        if state != "running":
-            self._tell(number)
-        return state
+        return self._tell(
+            "report", number, worker=worker, device=device, epoch=epoch, failed=failed
+        )
+
+    def measured(self, number: int, latency: Mapping[str, Any]) -> str:
+        """Record a trial's latency; ``"infeasible"`` if it breaks a constraint, and is over."""
+        return self._tell("measured", number, latency=dict(latency))
 
     def note(self, number: int, text: str) -> None:
         """Record what befell a trial that goes on."""
-        self._hold()
-        with Session(self.engine) as session, session.begin():
-            store.note(session, self._trial(session, number), text)
+        self._tell("note", number, text=text)
 
-    def fail(self, number: int, reason: str) -> None:
-        """The trial ends without a result; it is not tried again."""
-        self._hold()
-        with Session(self.engine) as session, session.begin():
-            trial = self._trial(session, number)
-            if trial.state != "running":
-                return
+    def fail(self, number: int, reason: str) -> str:
+        """The trial ends without a result, or waits to be tried again, as the spec allows."""
+        return self._tell("fail", number, reason=reason)
+
+    def _tell(self, what: str, number: int, **about: Any) -> str:
+        def tell(session: Session) -> str:
+            study = store.locked(session, self.study_id)
+            trial = store.find_trial(session, study, number)
+            if trial.state != "running" or trial.driver_id != self._lease.driver_id:
+                return trial.state if trial.state in ENDED else "lost"
+            return self._apply(session, study, trial, what, **about)
+
+        def keep() -> str:
+            self._journal.add({"what": what, "number": number, **about})
+            return f", and what was measured is kept in {self._journal.path}"
+
+        state = self._patience(tell, keep)
+        self._journal.clear()
+        if state in ENDED:
+            self._clear(number, state)
+        return state
+
+    def _apply(self, session: Session, study: Study, trial: Trial, what: str, **about: Any) -> str:
+        """Carry out what was told of a trial; its state afterwards."""
+        match what:
+            case "report":
+                self._report(session, study, trial, **about)
+            case "measured":
+                self._measured(session, study, trial, **about["latency"])
+            case "note":
+                store.note(session, trial, about["text"])
+            case "fail":
+                self._fail(session, trial, about["reason"])
+        return trial.state
+
+    def _report(
+        self,
+        session: Session,
+        study: Study,
+        trial: Trial,
+        *,
+        worker: str,
+        device: str,
+        epoch: dict[str, Any],
+        failed: str | None,
+    ) -> None:
+        if epoch["number"] > trial.epochs:
+            trial.worker, trial.device = worker, device
+            store.record_epoch(session, trial, **epoch)
+        elif failed is None:
+            return
+        if failed is not None:
+            self._fail(session, trial, failed)
+            return
+        if epoch["number"] >= self.spec.recipe.epochs:
+            weights = self.folder(trial.number).address(WEIGHTS)
+            store.finish(session, trial, "complete", weights=weights)
+            return
+        session.flush()
+        decision = self._judge(session, study, trial)
+        if decision is not None and not decision.keep:
+            store.finish(
+                session,
+                trial,
+                "stopped",
+                reason=decision.reason,
+                verdict=decision.to_dict(),
+                expected=self._expected(trial),
+            )
+
+    def _measured(
+        self, session: Session, study: Study, trial: Trial, ms: float, bare_ms: float, **_: Any
+    ) -> None:
+        if "latency" not in study.bare:  # of the first: others are told as ratios to their own
+            study.bare = study.bare | {"latency": bare_ms}
+            study.reference = study.reference | {"latency": 2 * bare_ms}
+        self._bare = dict(study.bare)
+        ms *= self._bare["latency"] / bare_ms
+        broken = self._violations(trial.costs | {"latency": ms})
+        store.record_latency(session, trial, ms, broken)
+        if any(value > 0 for value in broken.values()):
+            store.finish(session, trial, "infeasible", reason="; ".join(_broken(broken)))
+
+    def _fail(self, session: Session, trial: Trial, reason: str) -> None:
+        if trial.failures < self.spec.retries:
+            store.try_again(session, trial, reason, self.spec.retries)
+            self._mine.discard(trial.number)
+        else:
             store.finish(session, trial, "failed", reason=reason)
-        self._tell(number)
 
-    def _judge(self, session: Session, trial: Trial) -> Decision | None:
+    def _judge(self, session: Session, study: Study, trial: Trial) -> Decision | None:
         """What the rung at the trial's latest epoch decides; ``None`` if none stands there."""
         at = trial.epochs
         if at not in self._rungs or trial.is_baseline:
             return None
-        self._curves.refresh(session, self._study(session))
+        self._curves.refresh(session, study)
         others = self._curves.reached(at)
         candidate = others.pop(trial.number)
         return decide(candidate, list(others.values()), self.spec.stopping, at)
@@ -298,26 +428,10 @@ class Ledger:
         curve = self._curves.reached(trial.epochs)[trial.number].curve
         return expected(curve, self._curves.finished())
 
-    def _tell(self, number: int) -> None:
-        """Bring Optuna's trial to the state of ours."""
-        with Session(self.engine) as session:
-            trial = self._trial(session, number)
-            session.expunge(trial)
-        told = self._optuna_trial(number)
-        if told.state.is_finished():
-            return
+    def _clear(self, number: int, state: str) -> None:
+        """Remove the checkpoints of a trial that has ended, but the weights of a complete one."""
         with suppress(*UNREACHABLE):  # what stays there harms nobody
-            kept = [WEIGHTS] if trial.state == "complete" else []
-            self.folder(number).clear(but=kept)
-        if told.state == TrialState.WAITING:
-            self._optuna_state(number, TrialState.RUNNING)
-        about = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": trial.reason}
-        if trial.state == "stopped":
-            about[EXPECTED] = trial.expected
-        for key, value in about.items():
-            self._optuna._storage.set_trial_user_attr(told._trial_id, key, value)
-        values = [trial.accuracy or 0.0, trial.gflops] if trial.state == "complete" else None
-        self._optuna.tell(number, values, state=STATES[trial.state])
+            self.folder(number).clear(but=[WEIGHTS] if state == "complete" else [])
 
     def folder(self, number: int) -> Folder:
         """Where a trial's checkpoints and weights are."""
@@ -325,214 +439,158 @@ class Ledger:
 
     # --------------------------------------------------------------------------------- opening
 
-    def _find_or_add(self, session: Session, images: Images) -> int:
-        try:
-            study = store.find_study(session, self.name)
-        except UnknownName:
-            return self._add_study(session, images)
+    @contextmanager
+    def _read(self) -> Iterator[Session]:
+        with Session(self._reading) as session:
+            yield session
+
+    def _find_or_add(self, url: URL, images: Images) -> int:
+        with Session(self.engine) as session, session.begin(), suppress(UnknownName):
+            return self._checked(session, store.find_study(session, self.name), images)
+        optuna_id = optuna_study(url, self.name, self.spec.objectives)
+        with Session(self.engine) as session, session.begin():
+            with suppress(UnknownName):  # another driver was quicker
+                return self._checked(session, store.find_study(session, self.name), images)
+            if mirror.states(session, optuna_id):
+                raise BadValue(
+                    f"there is an Optuna study {self.name!r} in that database that is none of "
+                    "ours; choose another name with --study"
+                )
+            return self._add_study(session, optuna_id, images)
+
+    def _checked(self, session: Session, study: Study, images: Images) -> int:
         for key, mine, theirs in self.spec.differences(study.spec):
             raise BadValue(
                 f"study {self.name!r} was begun with {key} = {theirs!r}, got {mine!r}; "
                 "choose another name with --study, or leave the setting"
             )
-        if (list(images.classes), images.about()) != (study.classes, study.images):
+        same = study.fingerprint in (None, images.fingerprint())  # None: it is an older study
+        if not same or (list(images.classes), images.about()) != (study.classes, study.images):
             raise BadValue(
                 f"the images of {self.spec.data.name} are no longer those of study {self.name!r}"
             )
+        study = store.locked(session, study.id)
         study.spec = self.spec.to_dict()
         return study.id
 
-    def _add_study(self, session: Session, images: Images) -> int:
-        bare = self.space.base
-        study = Study(
+    def _add_study(self, session: Session, optuna_id: int, images: Images) -> int:
+        bare = self._costs(self.space.base)
+        everywhere = [self._costs(placement) for placement in self.space.baselines().values()]
+        reference = {name: max(costs[name] for costs in [bare, *everywhere]) for name in bare}
+        study = store.add_study(
+            session,
             name=self.name,
+            optuna_id=optuna_id,
             spec=self.spec.to_dict(),
             sites=self.space.site_dicts(),
             images=images.about(),
+            fingerprint=images.fingerprint(),
             classes=list(images.classes),
             space_size=str(self.space.size),
-            bare_gflops=self.space.cost(bare, self.classes).gflops,
+            bare_gflops=bare["gflops"],
             reference_gflops=self.space.dearest_gflops,
+            bare=bare,
+            reference=reference | {"gflops": self.space.dearest_gflops},
             versions=_versions(),
+            environment=_environment(),
         )
-        session.add(study)
-        session.flush()
         return study.id
 
-    def _lease(self) -> None:
-        host, pid = socket.gethostname(), os.getpid()
-        with Session(self.engine) as session, session.begin():
-            study = self._study(session)
-            if study.driver_host == host and study.driver_pid and not _is_alive(study.driver_pid):
-                store.release(session, study.id, [study.driver or ""])
-            if not store.take_lease(session, study, self.driver, host, pid):
-                session.refresh(study)
-                raise BadValue(
-                    f"study {self.name!r} is being searched by process {study.driver_pid} on "
-                    f"{study.driver_host}; if that one died, the study is free after "
-                    f"{store.LEASE.seconds} seconds"
-                )
+    @property
+    def _journals(self) -> Path:
+        return cache() / "journals"
 
-    def _beat(self) -> None:
-        while not self._beating.wait(BEAT):
-            with suppress(Exception), Session(self.engine) as session, session.begin():
-                if not store.beat(session, self.study_id, self.driver):
-                    self._lost.set()
-                    return
+    def _recover(self) -> None:
+        """Record what earlier drivers on this machine had measured when they lost the database."""
+        for path in sorted(self._journals.glob(f"{self._uid}-*.jsonl")):
+            journal, uid = Journal(path), path.stem.rpartition("-")[2]
+            if uid == self._lease.uid:
+                continue
 
-    def _hold(self) -> None:
-        if self._lost.is_set():
-            raise LostLeaseError(f"another driver took over study {self.name!r}")
+            def recover(session: Session, journal: Journal = journal, uid: str = uid) -> int | None:
+                study = store.locked(session, self.study_id)
+                if store.is_at_work(session, uid):
+                    return None
+                found = 0
+                for entry in journal.entries():
+                    found += self._recovered(session, study, dict(entry))
+                return found
 
-    def _mend(self) -> None:
-        """Bring both sides in step after a driver that died anywhere."""
-        known = {trial.number: trial for trial in self._trials()}
-        for told in self._optuna.get_trials(deepcopy=False):
-            if told.number not in known and "placement" in told.user_attrs:
-                placement = Placement.parse(told.user_attrs["placement"])
-                self._add(told.number, placement, told.user_attrs["origin"])
-            elif told.number in known:
-                ours = known[told.number].state
-                if ours in ("complete", "stopped", "failed"):
-                    self._tell(told.number)
-                elif ours == "waiting":
-                    self._optuna_state(told.number, TrialState.WAITING)
-        self._put_back()
+            found = self._patience(recover)
+            if found is None:
+                continue  # its driver waits for the database, too
+            journal.clear()
+            self.say(f"What an earlier driver had kept in {path} is recorded: {found} results")
 
-    def _put_back(self) -> None:
-        for trial in self._trials("running"):
-            with Session(self.engine) as session, session.begin():
-                store.put_back(session, self._trial(session, trial.number))
-            self._optuna_state(trial.number, TrialState.WAITING)
-
-    # ----------------------------------------------------------------------------------- looking
-
-    def _trials(self, *states: str) -> list[Trial]:
-        with Session(self.engine, expire_on_commit=False) as session:
-            return store.trials(session, self._study(session), *states)
-
-    def _study(self, session: Session) -> Study:
-        return session.get_one(Study, self.study_id)
-
-    def _trial(self, session: Session, number: int) -> Trial:
-        return store.find_trial(session, self._study(session), number)
-
-    def _optuna_trial(self, number: int) -> FrozenTrial:
-        storage = self._optuna._storage
-        trial_id = storage.get_trial_id_from_study_id_trial_number(self._optuna._study_id, number)
-        return storage.get_trial(trial_id)
-
-    def _optuna_state(self, number: int, state: TrialState) -> None:
-        trial = self._optuna_trial(number)
-        if not trial.state.is_finished() and trial.state != state:
-            self._optuna._storage.set_trial_state_values(trial._trial_id, state=state)
+    def _recovered(self, session: Session, study: Study, entry: dict[str, Any]) -> bool:
+        trial = store.find_trial(session, study, entry.pop("number"))
+        if trial.state in ENDED:
+            return False
+        what, before = entry.pop("what"), trial.epochs
+        if what == "report" and entry["epoch"]["number"] != before + 1:
+            return False
+        self._apply(session, study, trial, what, **entry)
+        return True
 
 
-class _Seen(optuna.Study):
-    """The study as samplers see it: a stopped trial as if it had been trained to the end, with the
-    accuracy that its curve let expect. In the database it is pruned, without values.
-    """
-
-    def __init__(self, study: optuna.Study) -> None:
-        self.__dict__ |= study.__dict__
-        self._as_seen: dict[int, FrozenTrial] = {}
-
-    def _get_trials(
-        self,
-        deepcopy: bool = True,
-        states: Container[TrialState] | None = None,
-        use_cache: bool = False,
-    ) -> list[FrozenTrial]:
-        there = super()._get_trials(deepcopy=False, states=None, use_cache=use_cache)
-        seen = [self._extrapolated(trial) for trial in there]
-        return seen if states is None else [trial for trial in seen if trial.state in states]
-
-    def _extrapolated(self, trial: FrozenTrial) -> FrozenTrial:
-        if trial.state != TrialState.PRUNED or EXPECTED not in trial.user_attrs:
-            return trial
-        if trial.number not in self._as_seen:
-            seen = self._as_seen[trial.number] = copy(trial)
-            seen.state = TrialState.COMPLETE
-            seen.values = [trial.user_attrs[EXPECTED], trial.user_attrs["gflops"]]
-        return self._as_seen[trial.number]
+def _broken(violations: Mapping[str, float]) -> list[str]:
+    """The constraints that do not hold, and by how much."""
+    return [f"not {text}: {100 * by:.3g} % over" for text, by in violations.items() if by > 0]
 
 
-class _Asking:
-    """Asks a sampler for a trial that is not in the storage yet: nothing is half written."""
-
-    def __init__(self, study: optuna.Study, sampler: BaseSampler, number: int) -> None:
-        self.study, self.sampler = study, sampler
-        self.trial = optuna.trial.create_trial(state=TrialState.RUNNING)
-        self.trial.number = number
-        space = sampler.infer_relative_search_space(study, self.trial)
-        self.relative = sampler.sample_relative(study, self.trial, space)
-
-    def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
-        distribution = CategoricalDistribution(list(choices))
-        if name in self.relative:
-            value = self.relative[name]
-        elif distribution.single():
-            value = choices[0]
-        else:
-            value = self.sampler.sample_independent(self.study, self.trial, name, distribution)
-        self.trial.params = self.trial.params | {name: value}
-        self.trial.distributions = self.trial.distributions | {name: distribution}
-        chosen: Value = value
-        return chosen
+def _seen(row: Any, costs: Sequence[str], constraints: Sequence[Constraint]) -> Seen:
+    """A trial as the sampler is to see it: a stopped one with the accuracy it let expect."""
+    accuracy = {"complete": row.accuracy, "stopped": row.expected}.get(row.state)
+    values = None
+    if accuracy is not None:
+        values = (accuracy, *(float(getattr(row, name)) for name in costs))
+    broken = row.violations or {}
+    return Seen(
+        number=row.number,
+        state=row.state,
+        key=row.key,
+        chosen=row.chosen,
+        values=values,
+        violations=tuple(broken.get(one.text, 0.0) for one in constraints),
+        attributes=row.attributes,
+    )
 
 
-def _distributions(
-    space: Space, chosen: Mapping[str, Value]
-) -> dict[str, optuna.distributions.BaseDistribution]:
-    """What the parameters of a placement were ``chosen`` from."""
-    offered: dict[str, optuna.distributions.BaseDistribution] = {}
-
-    class Repeat:
-        def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
-            offered[name] = CategoricalDistribution(list(choices))
-            return chosen[name]
-
-    space.suggest(Repeat())
-    return offered
-
-
-def _sampler(settings: Sampler, seed: list[int]) -> BaseSampler:
-    """A new sampler for one proposal: what it draws depends on the study and the seed alone."""
-    number = Random(json.dumps(seed)).getrandbits(32)
-    if settings.name == "random":
-        return RandomSampler(seed=number)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(seed=number, n_startup_trials=4, constant_liar=True)
-
-
-def _optuna_study(url: str, name: str) -> optuna.Study:
+def optuna_study(url: URL, name: str, objectives: Sequence[str]) -> int:
+    """The id of an Optuna study of this name, made if there is none."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_size": 1}
+    is_sqlite = url.get_backend_name() == "sqlite"
+    options = {"connect_args": {"timeout": 60}} if is_sqlite else {"pool_size": 1}
+    address = url.render_as_string(hide_password=False)
     for pause in (0.5, 1.0, 1.5, 2.0, None):
         try:
-            storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+            storage = optuna.storages.RDBStorage(address, engine_kwargs=options)
             break
         except DBAPIError:  # another driver is making Optuna's tables right now
             if pause is None:
                 raise
             sleep(pause)
-    study = optuna.create_study(
-        storage=storage,
-        study_name=name,
-        directions=["maximize", "minimize"],
-        load_if_exists=True,
-    )
-    if study.directions != [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]:
-        raise BadValue(
-            f"there is an Optuna study {name!r} with other objectives in that database; "
-            "choose another name with --study"
+    directions = ["maximize", *("minimize" for _ in objectives[1:])]
+    try:
+        study = optuna.create_study(
+            storage=storage, study_name=name, directions=directions, load_if_exists=True
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        study.set_metric_names(["accuracy", "GFLOPs"])
-    return study
+        if study.directions != [StudyDirection[direction.upper()] for direction in directions]:
+            raise BadValue(
+                f"there is an Optuna study {name!r} with other objectives in that database; "
+                "choose another name with --study"
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names([_METRICS.get(name, name) for name in objectives])
+        return int(study._study_id)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+_METRICS = {"gflops": "GFLOPs"}
 
 
 def _versions() -> dict[str, Any]:
@@ -540,11 +598,5 @@ def _versions() -> dict[str, Any]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _environment() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "system": platform.platform(), "cpus": os.cpu_count()}

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-__all__ = ["add", "finish", "put", "remove_study", "rename_study", "set_state", "states"]
+__all__ = ["add", "finish", "last_number", "put", "remove_study", "rename_study", "set_state", "states"]
 
 STATES = {
     "waiting": "WAITING",
@@ -152,6 +152,13 @@ def put(session: Session, trial_id: int, about: Mapping[str, Any]) -> None:
     """Add user attributes that the trial does not have yet."""
     rows = [(key, json.dumps(value)) for key, value in about.items()]
     _insert(session, _user, _pairs(trial_id, rows))
+
+
+def last_number(session: Session, study_id: int) -> int:
+    """The number of the study's newest trial, whoever added it; -1 if there is none."""
+    mine = select(_trials.c.number).where(_trials.c.study_id == study_id)
+    found = session.scalar(mine.order_by(_trials.c.trial_id.desc()).limit(1))
+    return -1 if found is None else found
 
 
 def set_state(session: Session, trial_id: int, state: str, at: datetime | None) -> None:

@@ -116,6 +116,7 @@ class Study(Base):
 
     seq: Mapped[int] = mapped_column(default=0)  # of the last change to a trial
     numbers: Mapped[int] = mapped_column(default=0)  # taken by trials: the next trial's number
+    skipped: Mapped[int] = mapped_column(default=0)  # of them, by trials of other programs
     finished: Mapped[int] = mapped_column(default=0)  # trials that are fully trained
 
     trials: Mapped[list["Trial"]] = relationship(
@@ -223,6 +224,14 @@ class Trial(Base):
     def is_baseline(self) -> bool:
         """The bare backbone, or one module everywhere: never stopped early."""
         return self.origin == "bare" or self.origin.startswith("everywhere:")
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """Those that are known, by the names that objectives and constraints have."""
+        found = {
+            name: getattr(self, name) for name in ("gflops", "parameters", "memory", "latency")
+        }
+        return {name: float(value) for name, value in found.items() if value is not None}
 
     @property
     def weights(self) -> str | None:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import UserError
 from ..spaces.space import Space
-from . import store
+from . import databases, store
 from .driver import Outcome, drive
 from .export import chosen, export
 from .ledger import Ledger
@@ -31,7 +31,7 @@ def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) 
             before = store.trials(session, study)
         about = study.images
         console.print(
-            f"Study {name!r} in {store.url_of(storage).render_as_string(hide_password=True)}: "
+            f"Study {name!r} in {databases.shown(storage)}: "
             f"{spec.space.backbone} on {spec.data.name} ({about['train']:,} training, "
             f"{about['validation']:,} validation images of {about['size']} pixels), "
             f"{_count(space)} placements, {spec.trials} trials of {spec.recipe.epochs} epochs",
@@ -63,13 +63,14 @@ def storage_words(storage: str) -> list[str]:
     """How to say ``storage`` on the command line again; a password is not repeated."""
     if storage == "sqlite:///foveate.db":
         return []
-    return ["--storage", store.url_of(storage).render_as_string(hide_password=True)]
+    return ["--storage", databases.shown(storage)]
 
 
 _ENDINGS: dict[Outcome, str] = {
     "finished": "Finished",
     "space exhausted": "Finished: every placement has been tried",
     "time budget": "The time is up",
+    "asked to stop": "Stopped, as somebody asked; every finished epoch is kept",
     "interrupted": "Interrupted; every finished epoch is kept",
     "failing alike": "Ended early, since the trials fail one like the other",
     "all failed": "Every trial failed",

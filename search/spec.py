@@ -111,6 +111,7 @@ class SearchSpec(Settings):
     sampler: Sampler = Sampler()
     resources: Resources = Resources()
     trials: int = Field(26, ge=1)  # of the whole study, baselines included
+    retries: int = Field(0, ge=0)  # how often a trial that failed is tried again
     time_budget: float | None = Field(None, gt=0)  # seconds of this run; also written 10m, 2h
     seed: int = Field(0, ge=0, lt=2**32)  # of the proposals
     folder: str = (
@@ -201,6 +202,11 @@ class SearchSpec(Settings):
         kind, _, path = self.data.name.partition(":")
         name = re.sub(r"[^\w.+= -]+", "-", Path(path).name or kind).lstrip(".")[:60]
         return f"{name}-{self.space.backbone}"
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether candidates' latency is measured."""
+        return "latency" in " ".join((*self.objectives, *self.constraints))
 
     @property
     def workers(self) -> int:

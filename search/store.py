@@ -1,9 +1,9 @@
 """Every query and every change of our tables, each one function whose name says what it does.
 
-Functions that take a ``Session`` run inside the caller's transaction. Who changes a trial has locked
-its study before (``locked``), so all changes of a study come one after the other, over any number of
-drivers. Each takes the study's next ``seq``, so a reader who remembers the last one it saw misses
-nothing; and each changes Optuna's trial, too, in that same transaction.
+Functions that take a ``Session`` run inside the caller's transaction. Who changes a trial has
+locked its study before (``locked``), so all changes of a study come one after the other, over any
+number of drivers. Each takes the study's next ``seq``, so a reader who remembers the last one it
+saw misses nothing; and each changes Optuna's trial, too, in that same transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from ..errors import UnknownName, unknown
 from . import mirror
@@ -136,6 +136,7 @@ def baselines(session: Session, study: Study) -> list[Trial]:
 def front_trials(session: Session, study: Study) -> list[Trial]:
     """The trials on the front, cheapest first."""
     wanted = select(Trial).where(Trial.study_id == study.id, Trial.on_front)
+    wanted = wanted.options(selectinload(Trial.artifacts))
     return list(session.scalars(wanted.order_by(Trial.gflops, Trial.number)))
 
 
@@ -175,6 +176,19 @@ def curves_since(
         (seq, number, state, gflops, epoch, accuracy)
         for seq, number, state, gflops, epoch, accuracy in session.execute(wanted)
     ]
+
+
+def taken(session: Session, study: Study) -> int:
+    """How many trials count toward those that the spec wants: all that were begun."""
+    counted = ("waiting", "infeasible")
+    wanted = select(func.count()).where(Trial.study_id == study.id, Trial.state.in_(counted))
+    return study.numbers - study.skipped - (session.scalar(wanted) or 0)
+
+
+def keys(session: Session, study: Study, seed: int) -> set[str]:
+    """The keys of all placements that have a trial with this seed."""
+    wanted = select(Trial.key).where(Trial.study_id == study.id, Trial.seed == seed)
+    return set(session.scalars(wanted))
 
 
 def seen_since(session: Session, study: Study, seq: int) -> Sequence[Any]:
@@ -222,24 +236,33 @@ def add_trial(
     **columns: Any,
 ) -> Trial:
     """A new trial of ``study``; ``choices`` are what its ``chosen`` parameters were chosen from."""
-    number, at = study.numbers, now()
-    trial = Trial(study_id=study.id, study=study, number=number, state=state, **columns)
+    at = now()
+    number = max(study.numbers, mirror.last_number(session, study.optuna_id) + 1)
+    study.skipped += number - study.numbers  # another program added trials to Optuna's study
+    study.numbers = number + 1
     about = ("placement", "origin", "gflops", "parameters")
-    trial.optuna_id = mirror.add(
+    optuna_id = mirror.add(
         session,
         study.optuna_id,
         number,
         state,
-        chosen=trial.chosen or {},
+        chosen=columns.get("chosen") or {},
         choices=choices,
-        about={name: getattr(trial, name) for name in about},
-        violations=trial.violations or {},
+        about={name: columns[name] for name in about},
+        violations=columns.get("violations") or {},
         at=at,
     )
-    trial.started = at if state == "running" else None
-    trial.ended = at if state == "infeasible" else None
-    study.numbers += 1
-    _change(trial)
+    study.seq += 1
+    trial = Trial(
+        study_id=study.id,
+        number=number,
+        optuna_id=optuna_id,
+        state=state,
+        seq=study.seq,
+        started=at if state == "running" else None,
+        ended=at if state == "infeasible" else None,
+        **columns,
+    )
     session.add(trial)
     session.flush()
     return trial
@@ -381,6 +404,12 @@ def drivers(session: Session, study_id: int) -> list[Driver]:
     """Those that are at work on the study, as far as anybody knows, the first first."""
     wanted = select(Driver).where(Driver.study_id == study_id, Driver.ended.is_(None))
     return list(session.scalars(wanted.order_by(Driver.id)))
+
+
+def is_at_work(session: Session, uid: str) -> bool:
+    """Whether the driver ``uid`` has not ended, as far as anybody knows."""
+    wanted = select(Driver.id).where(Driver.uid == uid, Driver.ended.is_(None))
+    return session.scalar(wanted) is not None
 
 
 def beat(session: Session, driver_id: int) -> bool:

@@ -183,6 +183,12 @@ class Space:
                 return follower.chosen
         return None
 
+    def offered(self, chosen: Mapping[str, Value]) -> dict[str, list[Value]]:
+        """What the parameters that ``suggest`` asks for are chosen from, where these are chosen."""
+        given = _Given(chosen, self._slot_parameters)
+        self.suggest(given)
+        return given.offered
+
     def _parameters_of(self, placement: Placement) -> dict[str, Value]:
         if (chosen := self.parameters(placement)) is None:
             raise BadValue(f"not a placement of this space: {placement.spelling}")

@@ -43,6 +43,7 @@ from .folder import Listing, Source
 __all__ = [
     "Pack",
     "Part",
+    "cache",
     "cache_folder",
     "cached",
     "is_pack",
@@ -166,17 +167,18 @@ def cache_folder(source: Source, size: int) -> Path:
 
     The cache is ``FOVEATE_CACHE``, or ~/.cache/foveate.
     """
-    return _cache() / "packs" / f"{_stem(source.path, size)}-{_key(source, size)}"
+    return cache() / "packs" / f"{_stem(source.path, size)}-{_key(source, size)}"
 
 
 def left_in_cache(path: str, size: int) -> Path | None:
     """The newest pack that was made of ``path``, which may be gone."""
     stem = _stem(Path(path).expanduser(), size)
-    found = [folder for folder in (_cache() / "packs").glob(f"{stem}-*") if is_pack(folder)]
+    found = [folder for folder in (cache() / "packs").glob(f"{stem}-*") if is_pack(folder)]
     return max(found, key=lambda folder: (folder / ABOUT).stat().st_mtime_ns, default=None)
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The user's folder of what can be made again: ``FOVEATE_CACHE``, or ~/.cache/foveate."""
     return Path(os.environ.get("FOVEATE_CACHE") or "~/.cache/foveate").expanduser()
 
 
@@ -217,7 +219,7 @@ def write(
     folder = Path(os.path.abspath(folder.expanduser()))
     console = Console(stderr=True)
     try:
-        locks = _cache() / "locks"
+        locks = cache() / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(locks / f"{_digest(str(folder))}.lock", console):

@@ -15,9 +15,9 @@ import torch
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from foveate.search import store
-from foveate.search.ledger import Job, Ledger
-from foveate.search.records import Study, Trial
+from foveate.search import databases, store
+from foveate.search.ledger import Job, Ledger, optuna_study
+from foveate.search.records import Driver, Study, Trial
 from foveate.search.spec import SearchSpec
 from foveate.spaces import Module, Placement, sites
 
@@ -42,14 +42,14 @@ def storage(tmp_path: Path) -> str:
 
 @pytest.fixture
 def session(storage: str) -> Iterator[Session]:
-    engine = store.open_database(storage, create=True)
+    engine = databases.open_database(storage, create=True)
     with Session(engine) as session:
         yield session
     engine.dispose()
 
 
 @pytest.fixture
-def new_study(session: Session) -> Callable[..., Study]:
+def new_study(session: Session, storage: str) -> Callable[..., Study]:
     """Another study: ``new_study(name, **columns)``."""
 
     def new(name: str = "tiny", **columns: Any) -> Study:
@@ -63,10 +63,9 @@ def new_study(session: Session) -> Callable[..., Study]:
             "reference_gflops": DEAREST,
             "versions": {"foveate": "0.1.0"},
         }
-        study = Study(name=name, **given | columns)
-        session.add(study)
-        session.flush()
-        return study
+        session.commit()  # Optuna's tables are made on another connection
+        number = optuna_study(databases.url_of(storage), name, ["accuracy", "gflops"])
+        return store.add_study(session, name=name, optuna_id=number, **given | columns)
 
     return new
 
@@ -79,6 +78,7 @@ def study(new_study: Callable[..., Study]) -> Study:
 @pytest.fixture
 def add(session: Session, study: Study) -> Callable[..., Trial]:
     """A trial that went through its life: ``add(0.8, extra=0.1)`` reached 80 % at +10 % GFLOPs."""
+    driver = store.register(session, study, uid="test", host="here", pid=1, home=None)
 
     def add(
         *curve: float,
@@ -88,12 +88,12 @@ def add(session: Session, study: Study) -> Callable[..., Trial]:
         state: str = "complete",
         **end: Any,
     ) -> Trial:
-        number = len(store.trials(session, study))
+        number = study.numbers
         modules = [Module(site, name) for site, name in (chosen or {}).items()]
         trial = store.add_trial(
             session,
             study,
-            number=number,
+            choices={},
             key=f"{number:016x}",
             placement=Placement.of("resnet8", modules).spelling,
             origin=origin,
@@ -103,7 +103,7 @@ def add(session: Session, study: Study) -> Callable[..., Trial]:
         )
         session.flush()
         if state != "waiting":
-            store.start(session, trial)
+            store.start(session, trial, driver.id)
         for epoch, accuracy in enumerate(curve, 1):
             columns = {"number": epoch, "train_loss": 2.0 / epoch, "seconds": 1.5}
             store.record_epoch(session, trial, accuracy=accuracy, **columns)
@@ -181,15 +181,13 @@ def train_all(ledger: Ledger) -> list[Job]:
 
 def crash(ledger: Ledger) -> None:
     """The driver's process dies, as far as the database and other drivers can tell."""
-    ledger._beating.set()
-    ledger._thread.join()
+    ledger._lease.end()
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     with Session(ledger.engine) as session, session.begin():
-        session.execute(
-            update(Study).where(Study.id == ledger.study_id).values(driver_pid=gone.pid)
-        )
-    ledger._lost.set()  # closing it later does nothing
+        mine = Driver.id == ledger._lease.driver_id
+        session.execute(update(Driver).where(mine).values(pid=gone.pid))
+    ledger._lease.leave = lambda: None  # closing it later does nothing
     ledger.engine.dispose()
 
 

@@ -1,9 +1,6 @@
-import os
 import re
-import socket
 import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,15 +8,14 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from foveate.errors import BadValue
+from foveate.search import databases, mirror, store
 from foveate.search import ledger as ledgers
-from foveate.search import store
 from foveate.search.extrapolation import expected
-from foveate.search.ledger import Ledger, LostLeaseError
-from foveate.search.records import Study, Trial, now
+from foveate.search.ledger import Ledger
+from foveate.search.records import Trial
 from foveate.search.stopping import Reached, decide
 from foveate.workers.checkpoints import read_file
 
@@ -28,7 +24,9 @@ Opened = Callable[..., Ledger]
 
 def rows(ledger: Ledger) -> list[Trial]:
     with Session(ledger.engine, expire_on_commit=False) as session:
-        return store.trials(session, store.find_study(session, ledger.name))
+        found = store.trials(session, store.find_study(session, ledger.name))
+        assert [row.weights for row in found]  # loaded while there is a session
+        return found
 
 
 def agree(by_hand: SimpleNamespace, storage: str) -> bool:
@@ -305,23 +303,28 @@ def test_a_candidate_is_stopped_where_the_rule_says_and_told_why(
 
 
 def test_a_sampler_sees_a_stopped_trial_with_what_it_would_have_reached(
-    opened: Opened, by_hand: Any
+    opened: Opened, by_hand: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = opened("trials=25", "stopping.least=4")
+    update, seen = ledger._proposer.update, {}
+
+    def watched(trials: Any) -> None:
+        there = list(trials)
+        seen.update({one.number: one for one in there})
+        update(there)
+
+    monkeypatch.setattr(ledger._proposer, "update", watched)
     by_hand.train_all(ledger)
-    stopped = {row.number: row for row in rows(ledger) if row.state == "stopped"}
-    seen = {trial.number: trial for trial in ledger._seen.get_trials(deepcopy=False)}
-    kept = {trial.number: trial for trial in ledger._optuna.get_trials(deepcopy=False)}
-    assert len(seen) == len(kept) == 25 and stopped
-    for number, row in stopped.items():
-        assert (kept[number].state, kept[number].values) == (TrialState.PRUNED, None)
-        assert seen[number].state == TrialState.COMPLETE
-        assert seen[number].values == [row.expected, pytest.approx(row.gflops)]
-        assert seen[number].params == kept[number].params
-        assert row.expected != row.accuracy
-    others = kept.keys() - stopped
-    assert all(seen[number].values == kept[number].values for number in others)
-    assert ledger._seen._get_trials(False, (TrialState.PRUNED,)) == []
+    with Session(ledger.engine) as session, session.begin():
+        ledger._refresh(session, store.locked(session, ledger.study_id))
+    ours = rows(ledger)
+    assert [one.number for one in sorted(seen.values())] == list(range(25))
+    for row in ours:
+        one = seen[row.number]
+        accuracy = row.expected if row.state == "stopped" else row.accuracy
+        assert (one.state, one.key, one.values) == (row.state, row.key, (accuracy, row.gflops))
+        assert one.chosen == row.chosen
+    assert any(row.state == "stopped" and row.expected != row.accuracy for row in ours)
 
 
 def test_a_new_driver_judges_by_what_the_last_one_saw(opened: Opened, by_hand: Any) -> None:
@@ -360,6 +363,26 @@ def test_without_a_rule_nothing_is_stopped(opened: Opened, by_hand: Any) -> None
     ledger = opened("trials=15", "stopping.rule=none", "stopping.least=2")
     by_hand.train_all(ledger)
     assert {row.state for row in rows(ledger)} == {"complete"}
+
+
+def test_a_failed_trial_is_tried_again_as_often_as_the_user_says(
+    opened: Opened, by_hand: Any, storage: str
+) -> None:
+    ledger = opened("trials=5", "retries=2")
+    for left in (2, 1):
+        job = ledger.ask()
+        assert job is not None and job.number == 0
+        assert ledger.fail(0, f"RuntimeError: {left}") == "waiting"
+        assert agree(by_hand, storage)
+    assert ledger.ask() == job
+    assert ledger.fail(0, "RuntimeError: 0") == "failed"
+    row = rows(ledger)[0]
+    assert (row.state, row.reason, row.failures) == ("failed", "RuntimeError: 0", 2)
+    assert row.notes == [
+        "it failed (RuntimeError: 2); it is tried again, 1 of 2",
+        "it failed (RuntimeError: 1); it is tried again, 2 of 2",
+    ]
+    assert ledger.ask().number == 1  # type: ignore[union-attr]
 
 
 def test_a_failed_trial_is_not_tried_again(opened: Opened, by_hand: Any) -> None:
@@ -423,122 +446,39 @@ def test_a_driver_that_died_leaves_its_trials_to_the_next(
     assert by_hand.train(second, again) == "complete"
 
 
-@pytest.mark.parametrize("ending", ["complete", "stopped", "failed"])
-def test_a_crash_before_optuna_is_told_is_mended(
-    ending: str, opened: Opened, by_hand: Any, storage: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("where", ["add", "set_state", "finish", "put"])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_crash_in_the_middle_of_anything_leaves_both_sides_in_step(
+    where: str,
+    late: bool,
+    opened: Opened,
+    by_hand: Any,
+    storage: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = opened("trials=20", "stopping.least=2")
-    tell = Ledger._tell
+    """The driver dies before or after it wrote one of Optuna's rows, at any such moment."""
+    first = opened("trials=8", "stopping.least=3")
+    whole, calls = getattr(mirror, where), []
 
-    def dies(self: Ledger, number: int) -> None:
-        if rows(self)[number].state == ending:
-            raise KeyboardInterrupt
-        tell(self, number)
-
-    monkeypatch.setattr(Ledger, "_tell", dies)
-    jobs = []
-
-    def search() -> None:
-        while (job := first.ask()) is not None:
-            jobs.append(job)
-            if ending == "failed":
-                first.fail(job.number, "no")
-            by_hand.train(first, job)
-
-    with pytest.raises(KeyboardInterrupt):
-        search()
-    monkeypatch.undo()
-    job = jobs[-1]
-    by_hand.crash(first)
-    theirs, ours = by_hand.tables(storage)
-    assert {n for n in ours if theirs[n] != ours[n]} == {job.number}
-    assert (theirs[job.number], ours[job.number]) == ("running", ending)
-
-    second = opened("trials=20", "stopping.least=2")
-    assert agree(by_hand, storage)
-    told = optuna.load_study(study_name="tiny", storage=storage).trials[job.number]
-    assert told.values == (
-        [rows(second)[job.number].accuracy, job.gflops] if ending == "complete" else None
-    )
-    by_hand.train_all(second)
-    assert agree(by_hand, storage) and len(rows(second)) == 20
-
-
-def test_a_crash_before_our_row_is_written_is_mended(
-    opened: Opened, by_hand: Any, storage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = opened("trials=6")
-    jobs = [first.ask() for _ in range(3)]
-    for job in jobs:
-        by_hand.train(first, job)
-
-    def dies(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Ledger, "_add", dies)
-    with pytest.raises(KeyboardInterrupt):
-        first.ask()
-    monkeypatch.undo()
-    by_hand.crash(first)
-    theirs, ours = by_hand.tables(storage)
-    assert theirs == ours | {3: "waiting"}
-
-    second = opened("trials=6")
-    assert agree(by_hand, storage)
-    row = rows(second)[3]
-    told = optuna.load_study(study_name="tiny", storage=storage).trials[3]
-    assert (row.origin, row.placement) == ("sampler", told.user_attrs["placement"])
-    assert row.gflops == told.user_attrs["gflops"]
-    assert [job.number for job in by_hand.train_all(second)] == [3, 4, 5]
-    assert agree(by_hand, storage)
-
-
-def test_a_crash_among_the_baselines_is_mended(
-    opened: Opened, by_hand: Any, storage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add, calls = Ledger._add, []
-
-    def dies(self: Ledger, *about: Any) -> None:
+    def dies(*about: Any, **more: Any) -> Any:
         calls.append(about)
-        if len(calls) == 2:
-            by_hand.crash(self)  # before `close`, which a process that died never calls
-            raise KeyboardInterrupt
-        add(self, *about)
-
-    monkeypatch.setattr(Ledger, "_add", dies)
-    with pytest.raises(KeyboardInterrupt):
-        opened("trials=4")
-    monkeypatch.undo()
-    assert by_hand.tables(storage) == ({0: "waiting", 1: "waiting"}, {0: "waiting"})
-    origins = [job.origin for job in by_hand.train_all(opened("trials=4"))]
-    assert origins == ["bare", "everywhere:eca", "everywhere:se", "sampler"]
-    theirs, ours = by_hand.tables(storage)
-    assert theirs == ours and len(ours) == 4
-
-
-@pytest.mark.parametrize("where", ["_start", "_put_back"])
-def test_a_crash_between_the_two_states_is_mended(
-    where: str, opened: Opened, by_hand: Any, storage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ours says running, Optuna's waiting; or the other way round."""
-    first = opened("trials=4")
-    if where == "_put_back":
-        first.ask()
-
-    def dies(*_: object) -> None:
+        if len(calls) < 3:
+            return whole(*about, **more)
+        if late:
+            whole(*about, **more)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Ledger, "_optuna_state", dies)
+    monkeypatch.setattr(mirror, where, dies)
     with pytest.raises(KeyboardInterrupt):
-        first.ask() if where == "_start" else first._put_back()
+        by_hand.train_all(first)
     monkeypatch.undo()
+    assert agree(by_hand, storage)
     by_hand.crash(first)
-    theirs, ours = by_hand.tables(storage)
-    assert theirs[0] != ours[0]
-    second = opened("trials=4")
+    second = opened("trials=8", "stopping.least=3")
+    by_hand.train_all(second)
     assert agree(by_hand, storage)
-    assert [job.number for job in by_hand.train_all(second)] == [0, 1, 2, 3]
-    assert agree(by_hand, storage)
+    assert [row.number for row in rows(second)] == list(range(8))
+    assert {row.state for row in rows(second)} <= {"complete", "stopped"}
 
 
 def test_a_trial_that_another_program_asked_for_does_no_harm(
@@ -554,20 +494,7 @@ def test_a_trial_that_another_program_asked_for_does_no_harm(
     assert theirs == ours | {4: "running"}  # it may still be at work on it
 
 
-# ----------------------------------------------------------------------------------------- leases
-
-
-def test_a_second_driver_is_refused_while_the_first_lives(opened: Opened) -> None:
-    first = opened()
-    with pytest.raises(BadValue) as caught:
-        opened()
-    assert str(caught.value) == (
-        f"study 'tiny' is being searched by process {os.getpid()} on {socket.gethostname()}; "
-        "if that one died, the study is free after 30 seconds"
-    )
-    assert first.ask() is not None
-    first.close()
-    assert opened().ask() is not None
+# --------------------------------------------------------------------------------- several drivers
 
 
 def test_two_studies_of_a_database_do_not_disturb_each_other(opened: Opened, by_hand: Any) -> None:
@@ -579,65 +506,90 @@ def test_two_studies_of_a_database_do_not_disturb_each_other(opened: Opened, by_
     assert [row.key for row in rows(one)][:3] == [row.key for row in rows(other)][:3]
 
 
-def test_a_driver_whose_process_is_dead_is_replaced_at_once(opened: Opened, by_hand: Any) -> None:
-    by_hand.crash(opened())
-    second = opened()
-    with Session(second.engine) as session:
-        study = store.find_study(session, "tiny")
-        assert (study.driver, study.driver_pid) == (second.driver, os.getpid())
+def test_drivers_share_a_study(opened: Opened, by_hand: Any, storage: str) -> None:
+    drivers = [opened("trials=14", "stopping.least=3") for _ in range(3)]
+    jobs = [[] for _ in drivers]
+    while asked := [(n, job) for n, driver in enumerate(drivers) if (job := driver.ask())]:
+        for n, job in asked:
+            jobs[n].append(job.number)
+            by_hand.train(drivers[n], job)
+        assert agree(by_hand, storage)
+    assert sorted(n for each in jobs for n in each) == list(range(14)) and all(jobs)
+    ours = rows(drivers[0])
+    assert len({row.key for row in ours}) == 14 and {r.state for r in ours} == {
+        "complete",
+        "stopped",
+    }
 
 
-def let_the_lease_expire(ledger: Ledger, host: str = "elsewhere") -> None:
-    gone = now() - store.LEASE - timedelta(seconds=1)
-    with Session(ledger.engine) as session, session.begin():
-        session.execute(update(Study).values(driver_beat=gone, driver_host=host))
+def test_a_driver_that_stops_leaves_what_runs_elsewhere_alone(opened: Opened, by_hand: Any) -> None:
+    first, second = opened("trials=6"), opened("trials=6")
+    mine, theirs = first.ask(), second.ask()
+    by_hand.train(first, mine, until=2)
+    by_hand.train(second, theirs, until=1)
+    first.close()
+    assert [row.state for row in rows(second)[:2]] == ["waiting", "running"]
+    again = second.ask()
+    assert again is not None and (again.number, again.recorded) == (mine.number, 2)
+    assert by_hand.train(second, theirs, until=4) == "complete"
 
 
-def test_a_driver_elsewhere_is_replaced_when_its_lease_expires(opened: Opened) -> None:
-    first = opened()
-    with Session(first.engine) as session, session.begin():
-        session.execute(update(Study).values(driver_host="elsewhere", driver_pid=1))
-    with pytest.raises(BadValue, match="being searched by process 1 on elsewhere;"):
-        opened()
-    let_the_lease_expire(first)
-    assert opened().ask() is not None
-
-
-def test_a_driver_that_lost_its_lease_says_so_and_writes_no_more(
-    opened: Opened, by_hand: Any, monkeypatch: pytest.MonkeyPatch
+def test_what_is_told_of_a_trial_that_another_took_over_changes_nothing(
+    opened: Opened, by_hand: Any
 ) -> None:
-    monkeypatch.setattr(ledgers, "BEAT", 0.02)
+    """As a driver may that was cut off from the database for longer than its lease."""
     first = opened("trials=5")
     job = first.ask()
-    first._beating.set()  # it stands still for too long
-    first._thread.join()
-    let_the_lease_expire(first)
+    by_hand.train(first, job, until=1)
     second = opened("trials=5")
-    first._beating.clear()
-    first._beat()  # ends by itself: the lease is gone
-    for deed in (first.ask, lambda: by_hand.report(first, job, 1), lambda: first.fail(0, "no")):
-        with pytest.raises(LostLeaseError, match=r"^another driver took over study 'tiny'$"):
-            deed()
-    first.close()
-    with Session(second.engine) as session:
-        assert store.find_study(session, "tiny").driver == second.driver
-    assert second.ask() is not None
+    with Session(second.engine) as session, session.begin():
+        study = store.locked(session, second.study_id)
+        (driver, _) = store.drivers(session, study.id)
+        store.bury(session, study, driver, "lost")
+    again = second.ask()
+    assert again is not None and again.number == job.number
+    before = rows(second)[0]
+    assert by_hand.report(first, job, 2) == "lost"
+    assert first.fail(job.number, "no") == "lost"
+    first.note(job.number, "no")
+    after = rows(second)[0]
+    assert (after.seq, after.epochs, after.notes) == (before.seq, 1, [])
+    first._lease.look()  # it goes on as another driver
+    fresh = first.ask()
+    assert fresh is not None and fresh.number == 1
+    assert by_hand.report(first, fresh, 1) == "running"
+    assert by_hand.train(second, again) == "complete"
 
 
-def test_a_driver_gives_signs_of_life(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledgers, "BEAT", 0.01)
-    ledger = opened()
-    let_the_lease_expire(ledger, socket.gethostname())
-    first_beat = now()
-    for _ in range(500):
-        with Session(ledger.engine) as session:
-            beat = store.find_study(session, "tiny").driver_beat
-        if beat is not None and beat >= first_beat:
-            break
-        ledger._beating.wait(0.01)
-    assert beat is not None and beat >= first_beat
-    with pytest.raises(BadValue, match="is being searched by process"):
-        opened()
+def test_a_proposal_that_another_was_quicker_with_is_made_anew(
+    opened: Opened, by_hand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = opened("trials=9"), opened("trials=9")
+    for _ in range(3):
+        by_hand.train(first, first.ask())
+    number = first._patience(first._take)[1]
+    proposal = first._proposer.propose(number)
+    with Session(second.engine) as session, session.begin():
+        study = store.locked(session, second.study_id)
+        second._add(session, study, proposal.placement, "user")
+    real, given = first._proposer.propose, [proposal]
+    monkeypatch.setattr(
+        first._proposer, "propose", lambda number: given.pop() if given else real(number)
+    )
+    first._patience(lambda session: None)
+    job = first._patience(lambda session: first._record(session, proposal))
+    assert job is None and first.duplicates == 1
+    assert by_hand.train_all(first) and len({row.key for row in rows(first)}) == 9
+
+
+def test_an_answer_that_did_not_come_costs_no_trial(opened: Opened) -> None:
+    """A transaction may be carried out though its commit is never confirmed."""
+    ledger = opened("trials=5")
+    job = ledger.ask()
+    ledger._mine.clear()  # as if it had not been told
+    again = ledger.ask()
+    assert again == job
+    assert ledger.ask().number == 1  # type: ignore[union-attr]
 
 
 # --------------------------------------------------------------------------------------- refusals
@@ -715,7 +667,7 @@ def test_a_study_that_could_not_be_opened_is_free(
     def dies(*_: object) -> None:
         raise RuntimeError("no Optuna today")
 
-    monkeypatch.setattr(ledgers, "_optuna_study", dies)
+    monkeypatch.setattr(ledgers, "optuna_study", dies)
     with pytest.raises(RuntimeError, match="no Optuna today"):
         opened()
     monkeypatch.undo()
@@ -728,8 +680,8 @@ def test_closing_twice_is_closing_once(opened: Opened, storage: str) -> None:
     ledger.close()
     ledger.close()
     with sqlite3.connect(storage.removeprefix("sqlite:///")) as database:
-        found = database.execute("SELECT driver, driver_pid FROM foveate_study").fetchall()
-    assert found == [(None, None)]
+        found = database.execute("SELECT how FROM foveate_driver").fetchall()
+    assert found == [("closed",)]
 
 
 # ------------------------------------------------------------------------------------- PostgreSQL
@@ -741,14 +693,12 @@ def test_a_ledger_works_on_postgresql(opened: Opened, by_hand: Any, postgres: st
     for _ in range(4):
         by_hand.train(first, first.ask())
     by_hand.train(first, first.ask(), until=1)
-    with pytest.raises(BadValue, match=r"^study 'ledger' is being searched by process"):
-        opened("trials=10", "stopping.least=3", storage=postgres, name="ledger")
     by_hand.crash(first)
     second = opened("trials=10", "stopping.least=3", storage=postgres, name="ledger")
     jobs = by_hand.train_all(second)
     assert (jobs[0].number, jobs[0].recorded) == (4, 1)
     ours = rows(second)
-    url = store.url_of(postgres).render_as_string(hide_password=False)
+    url = databases.url_of(postgres).render_as_string(hide_password=False)
     study = optuna.load_study(study_name="ledger", storage=url)
     assert [trial.state.is_finished() for trial in study.trials] == [True] * 10
     assert {trial.number for trial in study.best_trials} == {r.number for r in ours if r.on_front}

@@ -1,205 +1,24 @@
-import hashlib
-import sqlite3
-import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
-from threading import Barrier
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, inspect, select, update
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
-from foveate.errors import BadValue, UnknownName, UserError
-from foveate.search import store
+from foveate.errors import UnknownName
+from foveate.search import databases, store
 from foveate.search.curves import Curves
 from foveate.search.front import front, hypervolume
-from foveate.search.records import SCHEMA, Epoch, Schema, Study, Trial, now
+from foveate.search.records import Epoch, Study, Trial, now
 from foveate.search.stopping import Reached
 
 Add = Callable[..., Trial]
-
-
-# -------------------------------------------------------------------------------- the database
-
-
-KINDS = "storage must be a database URL of sqlite or postgresql, such as sqlite:///foveate.db, got "
-IN_MEMORY = "storage must be a file: a database in memory ends with the search"
-
-
-@pytest.mark.parametrize(
-    ("address", "sentence"),
-    [
-        ("foveate.db", f"{KINDS}'foveate.db'"),
-        ("", f"{KINDS}''"),
-        ("mysql://me:secret@host/db", f"{KINDS}'mysql://me:***@host/db'"),
-        ("sqlite://", IN_MEMORY),
-        ("sqlite:///:memory:", IN_MEMORY),
-        (
-            "sqlite:////no/where/x.db",
-            "the folder of the database '/no/where/x.db' does not exist",
-        ),
-    ],
-)
-def test_an_address_that_is_none_of_ours_is_refused(address: str, sentence: str) -> None:
-    with pytest.raises(BadValue) as caught:
-        store.open_database(address, create=True)
-    assert str(caught.value) == sentence
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["postgresql://host:port/db", "postgresql+psycopg2://h/db", "sqlite+pysqlcipher:///x"],
-)
-def test_an_address_that_nothing_can_open_is_a_users_mistake(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError):
-        store.open_database(address, create=True)
-
-
-def test_postgresql_is_spoken_to_by_psycopg() -> None:
-    assert store.url_of("postgresql://h/db").drivername == "postgresql+psycopg"
-    assert store.url_of("postgresql+psycopg://h/db").drivername == "postgresql+psycopg"
-
-
-def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:
-    with pytest.raises(BadValue) as caught:
-        store.open_database("postgresql://me:secret@127.0.0.1:1/db", create=True)
-    sentence = str(caught.value)
-    assert sentence.startswith("cannot open postgresql+psycopg://me:***@127.0.0.1:1/db: ")
-    assert "Connection refused" in sentence and "secret" not in sentence
-
-
-def test_without_the_driver_of_postgresql_its_name_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(BadValue, match=r"pip install 'foveate\[postgresql\]'$"):
-        store.open_database("postgresql://h/db")
-
-
-def test_a_database_that_is_not_there_is_not_made_by_looking(storage: str, tmp_path: Path) -> None:
-    for read_only in (False, True):
-        with pytest.raises(UnknownName) as caught:
-            store.open_database(storage, read_only=read_only)
-        path = str(tmp_path / "foveate.db")
-        assert str(caught.value) == f"there is no database {path!r}; `foveate search` makes one"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_is_no_database(tmp_path: Path) -> None:
-    with pytest.raises(BadValue, match=r"^cannot open sqlite:.*: unable to open database file$"):
-        store.open_database(f"sqlite:///{tmp_path}", create=True)
-
-
-@pytest.mark.parametrize("options", [{}, {"create": True}, {"read_only": True}])
-def test_a_file_that_is_no_database_stays_as_it_is(
-    options: dict[str, bool], storage: str, tmp_path: Path
-) -> None:
-    (tmp_path / "foveate.db").write_bytes(b"all my notes\n" * 500)
-    with pytest.raises(BadValue, match=r" is no database of ours: file is not a database$"):
-        store.open_database(storage, **options)
-    assert (tmp_path / "foveate.db").read_bytes() == b"all my notes\n" * 500
-
-
-@pytest.mark.parametrize("read_only", [False, True])
-def test_looking_into_the_database_of_another_program_writes_nothing(
-    read_only: bool, storage: str, tmp_path: Path
-) -> None:
-    with sqlite3.connect(tmp_path / "foveate.db") as database:
-        database.execute("CREATE TABLE theirs (x)")
-    database.close()
-    before = hashlib.sha256((tmp_path / "foveate.db").read_bytes()).digest()
-    with pytest.raises(UnknownName, match=r" holds no study of ours; `foveate search` starts one$"):
-        store.open_database(storage, read_only=read_only)
-    assert [path.name for path in tmp_path.iterdir()] == ["foveate.db"]
-    assert hashlib.sha256((tmp_path / "foveate.db").read_bytes()).digest() == before
-
-
-def test_our_tables_may_join_those_of_another_program(storage: str, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "foveate.db") as database:
-        database.execute("CREATE TABLE theirs AS SELECT 42 AS x")
-    with Session(store.open_database(storage, create=True)) as session:
-        assert store.studies(session) == []
-    with sqlite3.connect(tmp_path / "foveate.db") as database:
-        assert database.execute("SELECT x FROM theirs").fetchall() == [(42,)]
-
-
-def test_tables_of_another_version_are_refused(storage: str) -> None:
-    engine = store.open_database(storage, create=True)
-    with Session(engine) as session, session.begin():
-        session.execute(update(Schema).values(version=SCHEMA + 1))
-    for options in ({}, {"create": True}, {"read_only": True}):
-        with pytest.raises(BadValue) as caught:
-            store.open_database(storage, **options)
-        sentence = f"{storage} holds tables of version {SCHEMA + 1}; this program knows {SCHEMA}"
-        assert str(caught.value) == sentence
-
-
-def test_opening_again_keeps_what_is_there(storage: str, study: Study, session: Session) -> None:
-    session.commit()
-    with Session(store.open_database(storage, create=True)) as again:
-        assert [found.name for found in store.studies(again)] == ["tiny"]
-        assert again.scalar(select(func.count()).select_from(Schema)) == 1
-
-
-def test_two_may_make_the_same_database_at_once(
-    storage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both have seen that there are no tables before either makes them."""
-    both = Barrier(2)
-
-    class Looking:
-        def __init__(self, engine: Any) -> None:
-            self.found = inspect(engine)
-
-        def has_table(self, name: str) -> bool:
-            there = self.found.has_table(name)
-            both.wait(timeout=30)
-            return bool(there)
-
-    monkeypatch.setattr(store, "inspect", Looking)
-    with ThreadPoolExecutor(2) as pool:
-        engines = list(pool.map(lambda _: store.open_database(storage, create=True), range(2)))
-    for engine in engines:
-        with Session(engine) as session:
-            assert session.scalars(select(Schema.version)).all() == [SCHEMA]
-
-
-def test_a_reader_cannot_write(storage: str, study: Study, session: Session) -> None:
-    session.commit()
-    with Session(store.open_database(storage, read_only=True)) as reader:
-        reader.add(Schema(version=7))
-        with pytest.raises(DatabaseError, match="readonly"):
-            reader.flush()
-
-
-def test_a_reader_does_not_wait_for_a_writer(storage: str, add: Add, session: Session) -> None:
-    add(0.5)
-    session.commit()
-    add(0.6)  # not committed: the database is locked for other writers
-    with Session(store.open_database(storage, read_only=True)) as reader:
-        found = store.find_study(reader, "tiny")
-        assert len(store.trials(reader, found)) == 1
-    session.commit()
-
-
-def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
-    folder = tmp_path / "50% off #1"
-    folder.mkdir()
-    storage = f"sqlite:///{folder}/a b.db"
-    store.open_database(storage, create=True).dispose()
-    with Session(store.open_database(storage, read_only=True)) as reader:
-        assert store.studies(reader) == []
-    assert "a b.db" in {path.name for path in folder.iterdir()}
 
 
 # -------------------------------------------------------------------------------------- looking
@@ -231,8 +50,9 @@ def test_a_trial_is_found_by_its_number_or_key(session: Session, study: Study, a
         store.find_trial(session, study, 0)
     first, second = add(0.5), add(0.6)
     assert store.find_trial(session, study, 1) is second
-    assert store.find_key(session, study, first.key) is first
-    assert store.find_key(session, study, "nothing") is None
+    assert store.find_key(session, study, first.key, 0) is first
+    assert store.find_key(session, study, first.key, 1) is None
+    assert store.find_key(session, study, "nothing", 0) is None
     with pytest.raises(UnknownName, match=r"^study 'tiny' has no trial 2; it has trials 0 to 1$"):
         store.find_trial(session, study, 2)
 
@@ -253,17 +73,19 @@ def test_trials_are_told_apart_by_state_and_by_study(
         "complete": 2,
         "stopped": 1,
         "failed": 1,
+        "infeasible": 0,
     }
     assert set(store.counts(session, other).values()) == {0}
     assert store.trials(session, other) == [] == store.front_trials(session, other)
 
 
-def test_baselines_are_what_no_sampler_proposed(session: Session, study: Study, add: Add) -> None:
-    for origin in ("bare", "everywhere:se", "sampler"):
+def test_baselines_are_bare_and_everywhere(session: Session, study: Study, add: Add) -> None:
+    for origin in ("bare", "everywhere:se", "sampler", "user", "warm:bare"):
         add(0.5, origin=origin)
     baselines = store.baselines(session, study)
     assert [trial.origin for trial in baselines] == ["bare", "everywhere:se"]
-    assert [trial.is_baseline for trial in store.trials(session, study)] == [True, True, False]
+    found = [trial.is_baseline for trial in store.trials(session, study)]
+    assert found == [True, True, False, False, False]
 
 
 def test_curves_and_rungs_hold_what_was_recorded(session: Session, study: Study, add: Add) -> None:
@@ -325,7 +147,6 @@ def test_a_reader_who_remembers_the_last_change_misses_none(
     def changed() -> list[int]:
         nonlocal seen
         session.flush()
-        session.refresh(study)
         found = store.changed_since(session, study, seq=seen)
         seqs = [trial.seq for trial in found]
         assert seqs == sorted(set(seqs)) and all(seen < seq <= study.seq for seq in seqs)
@@ -338,18 +159,19 @@ def test_a_reader_who_remembers_the_last_change_misses_none(
         store.record_epoch(session, trial, **columns)
 
     first, second = add(state="waiting"), add(state="waiting")
+    driver = store.drivers(session, study.id)[0].id
     assert changed() == [0, 1]
     for change in (
-        lambda: store.start(session, first),
+        lambda: store.start(session, first, driver),
         lambda: epoch(first, 1),
         lambda: store.put_back(session, first),
-        lambda: store.start(session, first),
+        lambda: store.start(session, first, driver),
         lambda: epoch(first, 2),
         lambda: store.finish(session, first, "stopped", reason="behind"),
     ):
         change()
         assert changed() == [0]
-    store.start(session, second)
+    store.start(session, second, driver)
     epoch(second, 1)
     store.finish(session, second, "complete")
     assert changed() == [1]
@@ -368,19 +190,19 @@ def test_studies_count_their_changes_apart(
 
 def test_a_second_start_keeps_the_time_of_the_first(session: Session, add: Add) -> None:
     trial = add(0.5, state="running")
-    started = trial.started
+    started, driver = trial.started, trial.driver_id
     store.put_back(session, trial)
-    store.start(session, trial)
+    store.start(session, trial, driver)
     assert trial.started == started and trial.state == "running"
 
 
 def test_an_epoch_that_is_recorded_twice_stays_as_it_was(session: Session, add: Add) -> None:
     trial = add(0.5, 0.6, state="running")
-    session.refresh(trial)
     before = (trial.seq, trial.accuracy, trial.epochs, trial.seconds)
     assert before[1:] == (0.6, 2, 3.0)
     again = {"number": 1, "train_loss": 9.0, "accuracy": 0.9, "seconds": 9.0}
     store.record_epoch(session, trial, **again)
+    session.flush()
     session.refresh(trial)
     assert (trial.seq, trial.accuracy, trial.epochs, trial.seconds) == before
     assert [(e.accuracy, e.train_loss) for e in trial.curve] == [(0.5, 2.0), (0.6, 1.0)]
@@ -400,19 +222,18 @@ def test_a_complete_trial_moves_the_front_and_others_leave_it(
     add(0.9, extra=0.1, state="stopped")
     add(0.9, extra=0.1, state="failed")
     assert on_front(session, study) == [0, 1]
-    session.refresh(study)
     before = study.seq
     add(0.8, extra=0.2)
     assert on_front(session, study) == [0, 4]
-    session.refresh(study)
+    session.flush()
     assert {trial.number for trial in store.changed_since(session, study, before)} == {1, 4}
     add(0.1, extra=0.9)
     add(0.5, extra=0.0)  # as good and as cheap as the first
     assert on_front(session, study) == [0, 6, 4]
     steps = store.front_steps(session, study)
-    assert [step.members for step in steps] == [[0], [0, 1], [0, 4], [0, 4], [0, 6, 4]]
-    assert [step.number for step in steps] == [0, 1, 4, 5, 6]
-    assert [step.finished for step in steps] == [1, 2, 3, 4, 5]
+    assert [step.members for step in steps] == [[0], [0, 1], [0, 4], [0, 6, 4]]
+    assert [step.number for step in steps] == [0, 1, 4, 6]  # where it moved
+    assert [step.finished for step in steps] == [1, 2, 3, 5]
     grown = [step.hypervolume for step in steps]
     assert grown == sorted(grown)
     assert grown[0] == pytest.approx(0.5)
@@ -501,51 +322,67 @@ def test_two_studies_of_one_name_are_refused(
         new_study("same")
 
 
-# --------------------------------------------------------------------------------------- leases
+# -------------------------------------------------------------------------------------- drivers
 
 
-def held_by(session: Session, study: Study) -> tuple[str | None, str | None, int | None]:
-    session.refresh(study)
-    return study.driver, study.driver_host, study.driver_pid
-
-
-def test_a_lease_goes_to_one_driver_at_a_time(session: Session, study: Study) -> None:
-    assert store.take_lease(session, study, "a", "here", 1)
-    assert not store.take_lease(session, study, "b", "there", 2)
-    assert held_by(session, study) == ("a", "here", 1)
-    assert store.take_lease(session, study, "a", "here", 1)  # its own
-
-
-def test_a_lease_without_signs_of_life_expires(session: Session, study: Study) -> None:
-    store.take_lease(session, study, "a", "here", 1)
-    study.driver_beat = now() - store.LEASE + timedelta(seconds=5)
+def test_a_driver_that_ended_leaves_its_trials_waiting(
+    session: Session, study: Study, add: Add
+) -> None:
+    mine = add(0.5, state="running")
+    done = add(0.5)
+    (driver,) = store.drivers(session, study.id)
+    other = store.register(session, study, uid="other", host="there", pid=2)
+    theirs = add(0.5, state="waiting")
+    store.start(session, theirs, other.id)
     session.flush()
-    assert not store.take_lease(session, study, "b", "there", 2)
-    study.driver_beat = now() - store.LEASE - timedelta(seconds=1)
+    assert store.orphans(session, study, other.id, []) == [theirs]
+    assert store.orphans(session, study, other.id, [theirs.number]) == []
+    assert store.bury(session, study, driver, "lost") == [mine.number]
+    assert (mine.state, done.state, theirs.state) == ("waiting", "complete", "running")
+    assert (driver.how, store.drivers(session, study.id)) == ("lost", [other])
+    assert not store.is_at_work(session, "test") and store.is_at_work(session, "other")
+
+
+def test_a_driver_that_was_given_up_is_told_at_its_next_beat(
+    session: Session, study: Study
+) -> None:
+    driver = store.register(session, study, uid="test", host="here", pid=1)
+    assert store.beat(session, driver.id) and store.beat(session, driver.id)
+    session.refresh(driver)
+    assert driver.beats == 2
+    store.bury(session, study, driver, "lost")
     session.flush()
-    assert store.take_lease(session, study, "b", "there", 2)
-    assert held_by(session, study) == ("b", "there", 2)
-    assert not store.beat(session, study.id, "a")
-    assert not store.take_lease(session, study, "a", "here", 1)
+    assert not store.beat(session, driver.id)
 
 
-def test_a_sign_of_life_renews_the_lease(session: Session, study: Study) -> None:
-    store.take_lease(session, study, "a", "here", 1)
-    study.driver_beat = now() - store.LEASE - timedelta(seconds=1)
-    session.flush()
-    assert store.beat(session, study.id, "a")
-    assert not store.take_lease(session, study, "b", "there", 2)
+def test_all_drivers_of_a_study_are_asked_to_stop(
+    session: Session, study: Study, new_study: Callable[..., Study]
+) -> None:
+    mine = [store.register(session, study, uid=uid, host="here", pid=1) for uid in "ab"]
+    other = store.register(session, new_study("other"), uid="c", host="here", pid=1)
+    assert store.stop_drivers(session, study) == 2
+    assert all(driver.stop for driver in mine) and not other.stop
 
 
-def test_a_lease_is_released_by_who_holds_it(session: Session, study: Study) -> None:
-    store.take_lease(session, study, "a", "here", 1)
-    store.release(session, study.id, ["b", ""])
-    assert held_by(session, study) == ("a", "here", 1)
-    store.release(session, study.id, ["b", "a"])
-    assert held_by(session, study) == (None, None, None)
-    assert study.driver_beat is None
-    assert not store.beat(session, study.id, "a")
-    assert store.take_lease(session, study, "b", "there", 2)
+def test_who_changes_a_study_that_moved_on_is_told(
+    storage: str, session: Session, study: Study, add: Add
+) -> None:
+    """Without a lock a change would take a number that is taken."""
+    add(0.5)
+    session.commit()
+    stale = store.find_trial(session, study, 0)
+    assert stale.study.seq == study.seq
+    session.commit()
+    session.expire_on_commit = False
+    before = study.seq
+    session.commit()
+    with Session(databases.open_database(storage)) as other, other.begin():
+        theirs = store.locked(other, study.id)
+        store.note(other, store.find_trial(other, theirs, 0), "first")
+    assert study.seq == before
+    store.note(session, stale, "second")
+    with pytest.raises(StaleDataError):
+        session.flush()
 
 
 # ----------------------------------------------------------------------------------- PostgreSQL
@@ -566,27 +403,6 @@ class TestPostgreSQL:
             connection.execute(f"CREATE DATABASE {name}")
         return postgres.replace("/postgres?", f"/{name}?")
 
-    def test_a_database_without_our_tables_is_not_written_by_looking(self, storage: str) -> None:
-        for read_only in (False, True):
-            with pytest.raises(UnknownName, match=r"holds no study of ours; `foveate search`"):
-                store.open_database(storage, read_only=read_only)
-        store.open_database(storage, create=True).dispose()
-        with Session(store.open_database(storage, read_only=True)) as session:
-            assert store.studies(session) == []
-
-    def test_many_may_make_our_tables_at_once(self, storage: str) -> None:
-        with ThreadPoolExecutor(4) as pool:
-            opened = pool.map(lambda _: store.open_database(storage, create=True), range(4))
-            for engine in opened:
-                with Session(engine) as session:
-                    assert session.scalars(select(Schema.version)).all() == [SCHEMA]
-                engine.dispose()
-
-    def test_a_database_that_is_not_there_is_named(self, postgres: str) -> None:
-        address = postgres.replace("/postgres?", "/nowhere?")
-        with pytest.raises(BadValue, match='database "nowhere" does not exist'):
-            store.open_database(address, create=True)
-
     def test_rows_come_back_as_they_went(
         self, storage: str, session: Session, study: Study, add: Add
     ) -> None:
@@ -594,7 +410,7 @@ class TestPostgreSQL:
         add(0.8, extra=0.3)
         add(0.4, extra=0.5, state="stopped", reason="behind: 2 of 3 — “ü”")
         session.commit()
-        with Session(store.open_database(storage, read_only=True)) as reader:
+        with Session(databases.open_database(storage, read_only=True)) as reader:
             found = store.find_study(reader, "tiny")
             assert found.spec == study.spec and found.sites == study.sites
             assert (found.seq, found.images, found.classes) == (
@@ -609,22 +425,8 @@ class TestPostgreSQL:
             seqs = [trial.seq for trial in store.changed_since(reader, found, 0)]
             assert seqs == sorted(set(seqs)) and seqs[-1] == found.seq
 
-    def test_a_reader_cannot_write(self, storage: str, session: Session, study: Study) -> None:
-        session.commit()
-        with Session(store.open_database(storage, read_only=True)) as reader:
-            reader.add(Schema(version=7))
-            with pytest.raises(DatabaseError, match="read-only transaction"):
-                reader.flush()
-
     def test_the_database_refuses_what_cannot_be(self, session: Session, add: Add) -> None:
         trial = add(0.5)
         trial.accuracy = 1.5
         with pytest.raises(IntegrityError, match="foveate_accuracy_is_a_share"):
             session.flush()
-
-    def test_a_lease_goes_to_one_driver_at_a_time(self, session: Session, study: Study) -> None:
-        assert store.take_lease(session, study, "a", "here", 1)
-        assert not store.take_lease(session, study, "b", "there", 2)
-        store.release(session, study.id, ["a"])
-        assert store.take_lease(session, study, "b", "there", 2)
-        assert held_by(session, study) == ("b", "there", 2)
