@@ -18,6 +18,7 @@ from ..spaces.settings import PRESETS, SpaceSettings
 from ..spaces.space import Space
 from ..workers.data import Data, Images, load
 from ..workers.recipe import Recipe
+from .objectives import Constraint, check_objectives, check_reachable, costs_of
 from .stopping import Stopping
 
 __all__ = ["Plugin", "Resources", "Sampler", "SearchSpec", "seconds_of"]
@@ -99,7 +100,8 @@ class SearchSpec(Settings):
     """What is searched, on which images, how candidates are trained, judged and proposed.
 
     A field says all there is to say in its comment; YAML has the same names. Settings that make
-    figures incomparable (data, space, recipe) stay fixed for the life of a study.
+    figures incomparable (data, space, recipe, objectives, constraints) stay fixed for the life of a
+    study.
     """
 
     plugins: tuple[Plugin, ...] = ()  # paths of files that register modules of your own
@@ -107,6 +109,8 @@ class SearchSpec(Settings):
     data: Data = Data()
     space: SpaceSettings = Field(default_factory=SpaceSettings, validate_default=True)
     recipe: Recipe = Recipe()
+    objectives: tuple[str, ...] = ("accuracy", "gflops")  # also parameters, memory, latency
+    constraints: tuple[str, ...] = ()  # such as gflops <= 1.02 * backbone, parameters <= 300k
     stopping: Stopping = Stopping()
     sampler: Sampler = Sampler()
     resources: Resources = Resources()
@@ -165,6 +169,17 @@ class SearchSpec(Settings):
                 )
         return space
 
+    @field_validator("objectives")
+    @classmethod
+    def _of_a_front(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
+        check_objectives(objectives)
+        return objectives
+
+    @field_validator("constraints")
+    @classmethod
+    def _in_one_spelling(cls, constraints: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(str(Constraint.parse(text)) for text in constraints))
+
     @model_validator(mode="after")
     def _with_files(self) -> Self:
         names = (self.space.backbone, *self.space.backbones)
@@ -220,6 +235,16 @@ class SearchSpec(Settings):
             return cpu_count() or 1
         return self.workers * self.resources.threads
 
+    @property
+    def bounds(self) -> tuple[Constraint, ...]:
+        """The constraints, as they can be asked what keeps them."""
+        return tuple(map(Constraint.parse, self.constraints))
+
+    @property
+    def measures_latency(self) -> bool:
+        """Whether the workers have to: it is an objective, or bounded."""
+        return "latency" in (*self.objectives, *(bound.cost for bound in self.bounds))
+
     def prepare(self) -> tuple[Images, Space]:
         """The images and the space; a ``UserError`` says what is wrong, before anything starts."""
         images = load(self.data)
@@ -245,6 +270,9 @@ class SearchSpec(Settings):
         if self.plugins:  # nobody has tried them yet
             for placement in space.baselines().values():
                 space.cost(placement, len(images.classes))
+        bases = [space.base, *(base for base in space.bases if base != space.base)]
+        costs = [costs_of(space.cost(base, len(images.classes))) for base in bases]
+        check_reachable(self.objectives, self.bounds, costs)
         return images, space
 
     def differences(self, stored: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -259,13 +287,18 @@ class SearchSpec(Settings):
         if {file.source for file in self.backbone_files} != {file.source for file in files}:
             return [("backbone_files", list(self.backbone_files), files)]
         other = SearchSpec.of(stored)
-        return [
+        found = [
             (f"{section}.{key}", mine, getattr(getattr(other, section), key))
             for section in ("data", "space", "recipe")
             for key, mine in getattr(self, section)
             if mine != getattr(getattr(other, section), key)
             and (section, key) not in (("data", "root"), ("data", "broken"))
         ]
+        if self.objectives != other.objectives:
+            found.append(("objectives", self.objectives, other.objectives))
+        if set(self.constraints) != set(other.constraints):  # in any order
+            found.append(("constraints", self.constraints, other.constraints))
+        return found
 
 
 def _plugged(info: ValidationInfo) -> set[str]:

@@ -8,7 +8,6 @@ against those that came before. Two rules that look at accuracy alone are there 
 ``foveate replay`` shows what each rule would have saved and lost on a study of yours.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import inf, nextafter, sqrt
@@ -19,6 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from .._settings import Settings
+from .front import Point, dominates, ranks
 
 __all__ = ["Decision", "Reached", "Stopping", "decide", "rungs"]
 
@@ -156,7 +156,7 @@ def _pareto(
 
     def passes(accuracy: float) -> bool:
         here = (accuracy, *candidate.costs)
-        return not any(_dominates(other, here) for other in points) or (
+        return not any(dominates(other, here) for other in points) or (
             stands(accuracy)[1] < of / stopping.factor
         )
 
@@ -211,8 +211,6 @@ def _percent(share: float) -> str:
 
 # ------------------------------------------------------------------------------------- the ranking
 
-Point = tuple[float, ...]  # accuracy, higher is better; costs, lower is better
-
 
 def _stands(mine: Point, others: Sequence[Point], lead: float, ties: str) -> tuple[int, int]:
     """The rank of ``mine`` among the ``others``, and how many of them come before it.
@@ -220,67 +218,13 @@ def _stands(mine: Point, others: Sequence[Point], lead: float, ties: str) -> tup
     First those of a lower rank; then, of its own rank, those of a front before its own when the
     ``lead`` that it takes to dominate is none; then, on that front, in the order of ``ties``.
     """
-    peers, ahead, ranks = [*others, mine], 0, []
+    peers, ahead, own = [*others, mine], 0, []
     for least in (lead, 0.0):
-        found = _ranks(peers, least)
-        ranks.append(found[-1])
-        ahead += sum(rank < ranks[-1] for rank in found)
-        peers = [peers[i] for i in range(len(peers)) if found[i] == ranks[-1]]
-    return ranks[0], ahead + _TIES[ties](mine, peers)
-
-
-def _dominates(one: Point, other: Point) -> bool:
-    no_dearer = all(a <= b for a, b in zip(one[1:], other[1:], strict=True))
-    return no_dearer and one[0] >= other[0] and one != other
-
-
-def _ranks(points: Sequence[Point], lead: float) -> list[int]:
-    """Of each point, how many fronts have to be peeled off before it is on one; from 0.
-
-    A point dominates another if the two differ, it is no dearer, and it is more accurate by at
-    least ``lead``.
-    """
-    return (_along_chains if len(points[0]) == 2 else _by_peeling)(points, lead)
-
-
-def _along_chains(points: Sequence[Point], lead: float) -> list[int]:
-    """With one cost, in O(n log n): the longest chain, each dominating the next, that ends there.
-
-    Among points sorted by cost, the best accuracy of each rank so far falls with the rank.
-    """
-    found = [0] * len(points)
-    best: list[float] = []  # of each rank: minus the best accuracy, rising
-    previous: int | None = None
-    for i in sorted(range(len(points)), key=lambda i: (points[i][1], -points[i][0])):
-        if previous is not None and points[i] == points[previous]:
-            found[i] = found[previous]
-            continue
-        value = -points[i][0]
-        rank = bisect_right(best, value - lead)
-        if rank == len(best):
-            best.append(value)
-        best[rank] = min(best[rank], value)
-        found[i], previous = rank, i
-    return found
-
-
-def _by_peeling(points: Sequence[Point], lead: float) -> list[int]:
-    """With any number of costs, in O(n^2), front by front."""
-    table = np.array(points)
-    beats = table[:, None, 0] >= table[None, :, 0] + lead  # the row beats the column
-    for cost in table[:, 1:].T:
-        beats &= cost[:, None] <= cost[None, :]
-    _, same = np.unique(table, axis=0, return_inverse=True)
-    beats &= same.reshape(-1, 1) != same.reshape(1, -1)
-    beaten_by = beats.sum(axis=0)
-    found = np.full(len(points), -1)
-    rank = 0
-    while (found < 0).any():
-        on = (beaten_by == 0) & (found < 0)
-        found[on] = rank
-        beaten_by -= beats[on].sum(axis=0)
-        rank += 1
-    return [int(rank) for rank in found]
+        found = ranks(peers, lead=least)
+        own.append(found[-1])
+        ahead += sum(rank < own[-1] for rank in found)
+        peers = [peers[i] for i in range(len(peers)) if found[i] == own[-1]]
+    return own[0], ahead + _TIES[ties](mine, peers)
 
 
 def _crowding(mine: Point, peers: Sequence[Point]) -> int:

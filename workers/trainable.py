@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 from ray import tune
+from torch import nn
 
 from .. import attention
 from ..spaces.networks import add_backbones, trunk
 from ..spaces.placement import Placement
 from ..spaces.plugging import build
+from ..spaces.timing import latencies
 from .checkpoints import UNREACHABLE, WEIGHTS, Checkpoints, Folder, packed
 from .data import Data, Images, load
 from .recipe import Recipe
@@ -24,6 +26,8 @@ from .train import DivergedError, Epoch, Training
 from .watchdog import left_word, watched
 
 __all__ = ["CandidateTrainer"]
+
+TIMED = 1.0  # seconds in which forward passes are timed, of each of the two networks
 
 
 class CandidateTrainer(tune.Trainable):
@@ -34,7 +38,9 @@ class CandidateTrainer(tune.Trainable):
     trained but not recorded is reported again.
 
     A step's report has ``number``, ``worker`` and ``device``; ``epoch`` if one is finished;
-    ``failed``, why the trial ends without a result; ``note``, what befell it on the way.
+    ``failed``, why the trial ends without a result; ``note``, what befell it on the way. Where the
+    configuration asks for a ``latency``, the first step trains nothing and reports it: ``ms`` of
+    an image, ``bare_ms`` of ``bare``, the backbone to compare with, and on which ``device``.
     """
 
     notes: list[str]  # for the next report
@@ -63,18 +69,16 @@ class CandidateTrainer(tune.Trainable):
             return self._report(failed=f"stuck: no epoch within {seconds:g} s, in {place}")
         try:
             with watched(word, seconds):
-                epoch = next(self.epochs)
-            return self._report(asdict(epoch), self.failure)
+                found = next(self.found)
+            return self._report(**found)
         except Exception as error:  # whatever it is, the study has to hear of it
             return self._report(failed=_reason(error))
 
     def cleanup(self) -> None:
         """Nothing outlives the process."""
 
-    def _report(
-        self, epoch: dict[str, Any] | None = None, failed: str | None = None
-    ) -> dict[str, Any]:
-        about: dict[str, Any] = {"epoch": epoch, "failed": failed, "note": "; ".join(self.notes)}
+    def _report(self, **about: Any) -> dict[str, Any]:
+        about["note"] = "; ".join(self.notes)
         self.notes = []
         who = {"number": self.config["number"], "worker": self.worker, "device": self.device_name}
         return who | {name: value for name, value in about.items() if value}
@@ -85,7 +89,7 @@ class CandidateTrainer(tune.Trainable):
         self.notes = []
         self.failure: str | None = None  # of a training that came to its end
         self._forget()
-        self.epochs = self._train(config)  # nothing happens before the first step
+        self.found = self._found(config)  # nothing happens before the first step
 
     def _forget(self) -> None:
         """The model of before makes room, on the GPU, too."""
@@ -94,12 +98,29 @@ class CandidateTrainer(tune.Trainable):
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
 
-    def _train(self, config: dict[str, Any]) -> Iterator[Epoch]:
-        """The epochs that are not recorded yet; out of memory once, each batch goes on in parts."""
+    def _found(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """What each step has to report."""
         for plugin in config["plugins"]:  # as text: this machine may not have the file
             attention.plug_in(**plugin)
         for file in config["backbones"]:
             add_backbones(file["path"], file["source"])
+        if config.get("latency"):
+            yield {"latency": self._latency(config)}
+        for epoch in self._train(config):
+            yield {"epoch": asdict(epoch), "failed": self.failure}
+
+    def _latency(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Of the placement and of the bare backbone in turns: what disturbs one disturbs both."""
+        device = self._device(config)
+        images = self._images_on(Data.of(config["data"]), device)
+        models = {name: _network(config, images, config[name]) for name in ("placement", "bare")}
+        timed = latencies(models, images.size, batches=(1,), device=device, seconds=TIMED)
+        (own,), (bare,) = timed["placement"], timed["bare"]
+        ms, bare_ms = 1000 * own.median_seconds, 1000 * bare.median_seconds
+        return {"ms": ms, "bare_ms": bare_ms, "device": own.device}
+
+    def _train(self, config: dict[str, Any]) -> Iterator[Epoch]:
+        """The epochs that are not recorded yet; out of memory once, each batch goes on in parts."""
         folder = Folder(config["folder"])
         folder.make()
         checkpoints = Checkpoints(folder)
@@ -128,25 +149,23 @@ class CandidateTrainer(tune.Trainable):
             )
 
     def _training(self, config: dict[str, Any], micro: int) -> Training:
+        device = self._device(config)
+        images = self._images_on(Data.of(config["data"]), device)
+        recipe = Recipe.of(config["recipe"])
+        torch.manual_seed(recipe.seed)
+        model = _network(config, images, config["placement"])
+        backbone = Placement.parse(config["placement"]).backbone
+        pretrained = trunk(backbone) if config["weights"] else ()
+        return Training(model.to(device), images, recipe, pretrained=pretrained, micro=micro)
+
+    def _device(self, config: dict[str, Any]) -> torch.device:
         device = torch.device("cuda" if config["gpus"] else "cpu")
         if device.type == "cuda":  # raises where torch sees none: no silent change to the CPU
             self.device_name = torch.cuda.get_device_name(device)
             torch.backends.cudnn.deterministic = True  # the same seed, the same curve
             if config["gpus"] < 1:  # to Ray a share of a GPU is bookkeeping only
                 torch.cuda.set_per_process_memory_fraction(config["gpus"])
-        images = self._images_on(Data.of(config["data"]), device)
-        recipe = Recipe.of(config["recipe"])
-        torch.manual_seed(recipe.seed)
-        placement = Placement.parse(config["placement"])
-        model = build(
-            placement,
-            len(images.classes),
-            image_size=images.size,
-            identity_init=config["identity_init"],
-            weights=config["weights"],
-        )
-        pretrained = trunk(placement.backbone) if config["weights"] else ()
-        return Training(model.to(device), images, recipe, pretrained=pretrained, micro=micro)
+        return device
 
     def _images_on(self, data: Data, device: torch.device) -> Images:
         wanted = (data, str(device))
@@ -172,6 +191,16 @@ class CandidateTrainer(tune.Trainable):
                     self.notes.append(f"no checkpoint since epoch {epoch.number}: {error}")
                 takes = False
             yield epoch
+
+
+def _network(config: dict[str, Any], images: Images, spelling: str) -> nn.Module:
+    return build(
+        Placement.parse(spelling),
+        len(images.classes),
+        image_size=images.size,
+        identity_init=config["identity_init"],
+        weights=config["weights"],
+    )
 
 
 def _kept(training: Training, folder: Folder, checkpoints: Checkpoints) -> str | None:

@@ -101,7 +101,7 @@ def test_the_last_change_counts_and_goes_over_the_file(written: Any) -> None:
         ("recipe.epohcs=3", "no setting 'recipe.epohcs'; did you mean 'recipe.epochs'? there are"),
         (
             "recpie.epochs=3",
-            "no setting 'recpie'; did you mean 'recipe'? there are: backbone_files, data, f",
+            "no setting 'recpie'; did you mean 'recipe'? there are: backbone_files, constr",
         ),
         ("space.backbone=resnet9", "no backbone 'resnet9'; did you mean 'resnet"),
         ("space.modules=[ecaa]", "no attention module 'ecaa'; did you mean 'eca'?"),

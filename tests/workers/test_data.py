@@ -2,8 +2,10 @@ import hashlib
 import pickle
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -394,6 +396,72 @@ def test_a_small_set_travels_as_arrays_without_a_copy(cluttered: Images) -> None
         assert one.images.data_ptr() == other.images.data_ptr()
         assert torch.equal(one.labels, other.labels) and torch.equal(one.mean, other.mean)
     assert pickle.loads(pickle.dumps(arrays))["classes"] == cluttered.classes
+
+
+# ---------------------------------------------------------------------------------- fingerprints
+
+
+def changed(of: Images, name: str, **parts: Any) -> Images:
+    return replace(of, **{name: replace(getattr(of, name), **parts)})
+
+
+def test_the_same_data_have_one_fingerprint(cluttered: Images) -> None:
+    found = cluttered.fingerprint()
+    assert len(bytes.fromhex(found)) == 32
+    assert load.__wrapped__(Data()).fingerprint() == found
+    assert Images.from_arrays(pickle.loads(pickle.dumps(cluttered.arrays()))).fingerprint() == found
+    last = cluttered.train.images.contiguous(memory_format=torch.channels_last)
+    assert changed(cluttered, "train", images=last).fingerprint() == found
+    rows = torch.arange(len(cluttered.test)).flip(0)
+    turned = {"images": cluttered.test.images.flip(0), "rows": rows}
+    assert changed(cluttered, "test", **turned).fingerprint() == found
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "test"])
+def test_other_data_have_another_fingerprint(name: str, cluttered: Images) -> None:
+    split: Split = getattr(cluttered, name)
+    labels, first, last = split.labels.clone(), split.images.clone(), split.images.clone()
+    labels[7] = (labels[7] + 1) % 10
+    first[0, 2, 5, 5] ^= 1
+    last[-1, 0, 0, 0] ^= 1
+    others = [
+        changed(cluttered, name, labels=labels),
+        changed(cluttered, name, images=first),
+        changed(cluttered, name, images=last),
+        changed(cluttered, name, images=split.images[:-1], labels=split.labels[:-1]),
+        changed(cluttered, name, images=split.images.transpose(2, 3)),
+    ]
+    prints = {images.fingerprint() for images in [cluttered, *others]}
+    assert len(prints) == 1 + len(others)
+
+
+def test_what_else_makes_data_other_data(cluttered: Images) -> None:
+    renamed = replace(cluttered, classes=("none", *cluttered.classes[1:]))
+    swapped = replace(cluttered, validation=cluttered.test, test=cluttered.validation)
+    several = torch.nn.functional.one_hot(cluttered.train.labels).float()
+    others = [
+        load(Data(seed=1)),
+        load(Data(image_size=24)),
+        renamed,
+        swapped,
+        replace(changed(cluttered, "train", labels=several), multi_label=True),
+    ]
+    prints = {images.fingerprint() for images in [cluttered, *others]}
+    assert len(prints) == 1 + len(others)
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 32), (2, 32), (3_000_000, 256), (5000, 1100)])
+def test_the_fingerprint_of_a_large_set_takes_no_time(count: int, size: int) -> None:
+    """Every image is the same one in memory: only what is looked at costs anything."""
+    one = torch.zeros(1, size, size, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
+    figures = torch.zeros(3), torch.ones(3)
+    split = Split(one.expand(count, -1, -1, -1), torch.arange(count), *figures, side=size - 8)
+    images = Images(("cat", "dog"), split, split, split, may_flip=True)
+    start = process_time()
+    found = images.fingerprint()
+    assert process_time() - start < 1  # 0.15 s at most; the bound leaves room for a busy machine
+    white = changed(images, "train", images=(one + 255).expand(count, -1, -1, -1))
+    assert white.fingerprint() != found
 
 
 # ------------------------------------------------------------------------------------- settings

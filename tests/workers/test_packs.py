@@ -446,11 +446,22 @@ def test_an_epoch_of_a_pack_is_the_same_from_memory(pack: Path) -> None:
         assert torch.equal(x, same) and torch.equal(labels, of_same)
 
 
+def test_the_fingerprint_is_that_of_the_pictures_and_their_split(animals: Path, pack: Path) -> None:
+    data = Data(name=f"pack:{pack}")
+    found = fresh(data).fingerprint()
+    assert fresh(data).fingerprint() == found == fresh(of(animals)).fingerprint()
+    assert Images.from_arrays(fresh(data).arrays()).fingerprint() == found
+    assert fresh(data.model_copy(update={"seed": 1})).fingerprint() != found
+    photograph(44, 46, seed=99).save(animals / "c" / "04.jpg", quality=90)
+    assert fresh(of(animals)).fingerprint() != found
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("most_bytes", [0, None])
 def test_an_epoch_is_the_same_on_a_gpu_streamed_or_not(most_bytes: int | None, pack: Path) -> None:
     images = fresh(Data(name=f"pack:{pack}"))
     there = images.to(torch.device("cuda"), most_bytes=most_bytes)
+    assert there.fingerprint() == images.fingerprint()
     assert there.train.images.is_cuda == (most_bytes is None) and there.train.device.type == "cuda"
     augment = Augment(Recipe(augment="shift+flip"), may_flip=True, photographs=True, size=14)
     for _ in range(3):

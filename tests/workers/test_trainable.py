@@ -15,6 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from foveate.spaces import Module, Placement, build
+from foveate.spaces.timing import device_name
+from foveate.workers import trainable
 from foveate.workers.checkpoints import WEIGHTS, Checkpoints, Folder
 from foveate.workers.data import Data, Images
 from foveate.workers.recipe import Recipe
@@ -327,6 +329,88 @@ def test_images_that_were_sent_are_used_where_they_lie(
     assert curve(reports(trainer)) == expected
     assert trainer.training is not None
     assert trainer.training.images.train.images.data_ptr() == digits.train.images.data_ptr()
+
+
+# ------------------------------------------------------------------------------------- latency
+
+ASKED = {"latency": True, "bare": Placement("resnet8").spelling}
+
+
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainable, "TIMED", 0.01)
+
+
+@pytest.fixture
+def passes(briefly: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, torch.Size]]:
+    """The images that each network got to be timed, by a clock on which a pass takes 2 s, or 3."""
+    seen: list[tuple[str, torch.Size]] = []
+    now, made = 0.0, trainable.build
+
+    def watched_build(placement: Placement, *words: Any, **named: Any) -> torch.nn.Module:
+        model = made(placement, *words, **named)
+
+        def look(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+            nonlocal now
+            now += 3.0 if placement.modules else 2.0
+            seen.append(("placement" if placement.modules else "bare", given[0].shape))
+
+        model.register_forward_pre_hook(look)
+        return model
+
+    monkeypatch.setattr(trainable, "build", watched_build)
+    monkeypatch.setattr("foveate.spaces.timing.perf_counter", lambda: now)
+    return seen
+
+
+def test_a_latency_that_is_asked_for_is_reported_before_any_epoch(
+    actor: Actor, config: dict[str, Any], expected: Any, briefly: None
+) -> None:
+    trainer = actor(**ASKED)
+    first = trainer.step()
+    assert set(first) - {"trial_id"} == {"number", "worker", "device", "latency"}
+    assert names(config) == [] and trainer.training is None  # nothing is trained yet
+    found = first["latency"]
+    assert set(found) == {"ms", "bare_ms", "device"}
+    assert 0 < found["ms"] < 60_000 and 0 < found["bare_ms"] < 60_000
+    assert found["device"] == device_name(torch.device("cpu"))
+    assert json.loads(json.dumps(first)) == first
+    assert curve(reports(trainer)) == expected  # the training does not notice
+
+
+def test_the_latency_is_of_one_image_in_turns_with_the_bare_backbone(
+    actor: Actor, passes: list[tuple[str, torch.Size]]
+) -> None:
+    found = actor(**ASKED).step()["latency"]
+    assert (found["ms"], found["bare_ms"]) == (3000.0, 2000.0)
+    assert {shape for _, shape in passes} == {(1, 3, 8, 8)}  # of the size of the data
+    assert [name for name, _ in passes][-10:] == ["placement", "bare"] * 5
+
+
+def test_a_latency_that_is_known_is_not_measured(
+    actor: Actor, passes: list[tuple[str, torch.Size]]
+) -> None:
+    first, second = reports(actor(**ASKED), 2)
+    assert "latency" in first and second["epoch"]["number"] == 1
+    assert ("bare", (1, 3, 8, 8)) in passes
+    passes.clear()
+    again = actor(**ASKED | {"latency": False}, recorded=1)
+    assert again.step()["epoch"]["number"] == 2
+    assert "bare" not in dict(passes)
+
+
+def test_after_a_restart_that_knows_no_latency_it_is_reported_before_what_was_not_recorded(
+    actor: Actor, briefly: None
+) -> None:
+    first = reports(actor(), 2)
+    latency, *again = reports(actor(**ASKED), 3)
+    assert "latency" in latency
+    assert [report["epoch"] for report in again] == [report["epoch"] for report in first]
+
+
+def test_a_backbone_that_cannot_be_timed_is_a_failure(actor: Actor) -> None:
+    bare = Placement("resnet9").spelling
+    assert actor(latency=True, bare=bare).step()["failed"].startswith("UnknownName: no backbone")
 
 
 # ------------------------------------------------------------------------------- out of memory
