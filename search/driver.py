@@ -91,7 +91,8 @@ class _Run:
             "placement": job.placement.spelling,
             "recorded": job.recorded,
             "folder": self.ledger.folder(job.number).where,
-            "latency": self.spec.is_timed and not job.is_timed,
+            "latency": self.spec.measures_latency and not job.is_timed,
+            "bare": self.ledger.space.base.spelling,
         }
 
     def result(self, trial_id: str, result: dict[str, Any]) -> bool:

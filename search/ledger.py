@@ -38,10 +38,10 @@ from . import databases, mirror, store
 from .curves import Curves
 from .extrapolation import expected
 from .lease import Lease
-from .objectives import Constraint, violations
+from .objectives import Constraint, costs_of, violations
 from .patience import Journal, Patience
+from .proposer import Proposal, Proposer, Seen
 from .records import ENDED, Study, Trial
-from .samplers import Proposal, Proposer, Seen
 from .spec import SearchSpec
 from .stopping import Decision, decide, rungs
 
@@ -98,7 +98,7 @@ class Ledger:
         runs = Folder(spec.folder)
         self.engine = databases.open_database(storage, create=True)
         self._reading = self.engine.execution_options(**{databases.READS: True})
-        self._constraints = tuple(map(Constraint.parse, spec.constraints))
+        self._constraints = spec.bounds
         self._patience = Patience(
             self.engine, lambda text: self.say(text), lambda: self.is_wanted()
         )
@@ -279,18 +279,12 @@ class Ledger:
             macs=float(self.space.cost(placement, self.classes).macs),
             gflops=costs["gflops"],
             parameters=int(costs["parameters"]),
-            memory=costs["memory"],
+            memory=costs.get("memory"),
             **columns,
         )
 
     def _costs(self, placement: Placement) -> dict[str, float]:
-        """By the names that objectives and constraints have."""
-        priced = self.space.cost(placement, self.classes)
-        return {
-            "gflops": priced.gflops,
-            "parameters": float(priced.parameters),
-            "memory": float(priced.peak_bytes or 0),
-        }
+        return costs_of(self.space.cost(placement, self.classes))
 
     def _violations(self, costs: Mapping[str, float]) -> dict[str, float]:
         return violations(self._constraints, costs, self._bare)
@@ -551,7 +545,7 @@ def _seen(row: Any, costs: Sequence[str], constraints: Sequence[Constraint]) -> 
         key=row.key,
         chosen=row.chosen,
         values=values,
-        violations=tuple(broken.get(one.text, 0.0) for one in constraints),
+        violations=tuple(broken.get(str(one), 0.0) for one in constraints),
         attributes=row.attributes,
     )
 

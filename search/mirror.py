@@ -29,7 +29,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-__all__ = ["add", "finish", "last_number", "put", "remove_study", "rename_study", "set_state", "states"]
+__all__ = [
+    "add",
+    "finish",
+    "last_number",
+    "put",
+    "remove_study",
+    "rename_study",
+    "set_state",
+    "states",
+]
 
 STATES = {
     "waiting": "WAITING",

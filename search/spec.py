@@ -18,6 +18,7 @@ from ..spaces.settings import PRESETS, SpaceSettings
 from ..spaces.space import Space
 from ..workers.data import Data, Images, load
 from ..workers.recipe import Recipe
+from . import samplers
 from .objectives import Constraint, check_objectives, check_reachable, costs_of
 from .stopping import Stopping
 
@@ -62,11 +63,20 @@ class BackboneFile(_File):
 class Sampler(Settings):
     """What proposes candidates, once the baselines are out.
 
-    Until ``startup`` trials there are, they are drawn at random over the whole range of costs.
+    Until ``startup`` trials there are, they are drawn at random over the whole range of costs; a
+    grid does without.
     """
 
-    name: Literal["tpe", "random"] = "tpe"
+    # tpe, nsga2, gp, random, grid, or a sampler of Optuna's or your own: package.module:Class
+    name: str = "tpe"
+    options: dict[str, Any] = {}  # of its constructor: {multivariate: true}
     startup: int = Field(14, ge=0)  # trials, baselines included
+    gaps: float = Field(0.0, ge=0, le=1)  # share of the proposals for the widest gap of the front
+
+    @model_validator(mode="after")
+    def _can_propose(self) -> Self:
+        samplers.check(self.name, self.options)
+        return self
 
 
 class Resources(Settings):
@@ -219,11 +229,6 @@ class SearchSpec(Settings):
         return f"{name}-{self.space.backbone}"
 
     @property
-    def is_timed(self) -> bool:
-        """Whether candidates' latency is measured."""
-        return "latency" in " ".join((*self.objectives, *self.constraints))
-
-    @property
     def workers(self) -> int:
         """Trials at once on this machine, unless that is measured."""
         return self.resources.workers or max(1, (cpu_count() or 1) // self.resources.threads)
@@ -264,6 +269,8 @@ class SearchSpec(Settings):
                 "space.weights"
             )
         space = Space(self.space, images.size)
+        if self.sampler.name == "grid":
+            samplers.check_grid(space)
         if self.space.weights is not None:  # what does not fit is said now, not by each trial
             for name in dict.fromkeys(base.backbone for base in space.bases):
                 backbone(name, len(images.classes), weights=self.space.weights)

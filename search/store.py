@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from ..errors import UnknownName, unknown
 from . import mirror
-from .front import Point, front, hypervolume
+from .front import Point, front, scaled_hypervolume
 from .records import (
     STATES,
     Artifact,
@@ -361,22 +361,20 @@ def _move_front(session: Session, trial: Trial) -> None:
             study_id=study.id,
             number=trial.number,
             finished=study.finished,
-            hypervolume=scaled_hypervolume(points, study.bare_gflops, study.reference_gflops),
+            hypervolume=scaled_hypervolume(points, *_box(study)),
             members=[member.number for member in members],
         )
     )
 
 
-def scaled_hypervolume(points: Sequence[Point], bare: float, dearest: float) -> float:
-    """The share of the box from ``bare`` to ``dearest`` GFLOPs, 0 to 1 accuracy, that is dominated.
-
-    It is the mean, over all budgets in that range, of the best accuracy within the budget. Points
-    cheaper than the bare backbone count as if they cost as much; if nothing is dearer, the box is
-    that one budget.
-    """
-    width = (dearest - bare) or 1.0
-    scaled = [(accuracy, max(0.0, (gflops - bare) / width)) for accuracy, gflops in points]
-    return hypervolume(scaled, reference=(0.0, 1.0))
+def _box(study: Study) -> tuple[list[float], list[float]]:
+    """The costs of the bare backbone and of the dearest placement, as the objectives have them."""
+    costs = study.objectives[1:]
+    bare, dearest = (
+        {"gflops": study.bare_gflops} | study.bare,
+        {"gflops": study.reference_gflops} | study.reference,
+    )
+    return [bare[name] for name in costs], [dearest[name] for name in costs]
 
 
 def _change(trial: Trial, **columns: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import product
 from random import Random
 from typing import Any, Protocol
 
@@ -142,14 +143,46 @@ class Space:
             if slot in part.slots and option in part.slots[slot].options
         }
         settings: dict[str, dict[str, Value]] = {}
-        modules = []
-        for slot, option in self._thinned(chosen, part).items():
+        taken = self._thinned(chosen, part)
+        for slot, option in taken.items():
             scope = self._scope(part.slots[slot], option, prefix)
             if scope not in settings:
                 settings[scope] = self._ask_hyperparameters(trial, option, scope)
+        return self._placed(part, taken, settings, prefix)
+
+    def _placed(
+        self,
+        part: _Part,
+        taken: Mapping[str, str],  # slot -> module
+        settings: Mapping[str, Mapping[str, Value]],  # scope -> hyper-parameters
+        prefix: str,
+    ) -> Placement:
+        modules = []
+        for slot, option in taken.items():
+            chosen = settings[self._scope(part.slots[slot], option, prefix)]
             for site in part.slots[slot].options[option]:
-                modules.append(completed(Module(site.path, option, settings[scope]), site))
+                modules.append(completed(Module(site.path, option, chosen), site))
         return Placement.of(part.base.backbone, in_order(modules), part.base.image_size)
+
+    def __iter__(self) -> Iterator[Placement]:
+        """Every placement once, in a fixed order: bare first, then what differs in the last slot.
+
+        There may be more than anyone can go through: see ``size``.
+        """
+        seen: set[str] = set()
+        for (name, _, _), part in self._parts.items():
+            prefix = self._prefix(name)
+            for taken in _takings(list(part.slots.values()), self.settings.most):
+                scopes = {
+                    self._scope(part.slots[slot], option, prefix): option
+                    for slot, option in taken.items()
+                }
+                for variants in product(*map(self._variants, scopes.values())):
+                    settings = dict(zip(scopes, variants, strict=True))
+                    placement = self._placed(part, taken, settings, prefix)
+                    if placement.key not in seen:
+                        seen.add(placement.key)
+                        yield placement
 
     def parameters(self, placement: Placement) -> dict[str, Value] | None:
         """What ``suggest`` would have chosen for ``placement``; ``None`` if it is outside."""
@@ -553,6 +586,24 @@ class Space:
         return frozenset(
             self._prefix(name) + slot for name, slots in self._choices.items() for slot in slots
         )
+
+
+def _takings(slots: Sequence[Slot], most: int | None) -> Iterator[dict[str, str]]:
+    """Every way to choose at each slot with at most so many modules: slot -> option."""
+    if not slots:
+        yield {}
+        return
+    *before, last = slots
+    for taken in _takings(before, most):
+        yield taken
+        room = None if most is None else most - _modules(before, taken)
+        for option, sites in last.options.items():
+            if room is None or len(sites) <= room:
+                yield taken | {last.name: option}
+
+
+def _modules(slots: Sequence[Slot], taken: Mapping[str, str]) -> int:
+    return sum(len(slot.options[taken[slot.name]]) for slot in slots if slot.name in taken)
 
 
 _Left = dict[tuple[str, bool], tuple[Module, ...]]  # (site, whether they replace what is there)

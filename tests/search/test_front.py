@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from optuna._hypervolume import compute_hypervolume
 from optuna.study._multi_objective import _fast_non_domination_rank, _is_pareto_front
 
-from foveate.search import store
 from foveate.search.front import (
     Point,
     dominates,
@@ -195,14 +194,6 @@ def test_another_point_never_takes_hypervolume_away(points: list[Point]) -> None
     reference = (0.0, *[10.0] * (len(points[0]) - 1))
     before = hypervolume(points[1:], reference=reference)
     assert hypervolume(points, reference=reference) >= before * (1 - 1e-12)
-
-
-@given(POINTS, COST, COST)
-def test_the_scaled_hypervolume_is_the_one_of_one_cost(
-    points: list[Point], bare: float, more: float
-) -> None:
-    theirs = store.scaled_hypervolume(points, bare, bare + more)
-    assert scaled_hypervolume(points, [bare], [bare + more]) == theirs
 
 
 @given(

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from foveate.errors import BadValue
-from foveate.search import store
-from foveate.search.front import front
+from foveate.search.front import front, scaled_hypervolume
 from foveate.search.records import Epoch, Study, Trial
 from foveate.search.replay import (
     Mean,
@@ -189,7 +188,7 @@ def test_a_sampler_may_end_the_search_and_may_not_repeat_itself() -> None:
 def test_a_floor_of_zero_is_the_hypervolume_of_a_study() -> None:
     rng = Random(0)
     points = [(rng.random(), rng.uniform(1, 2)) for _ in range(50)]
-    wanted = store.scaled_hypervolume(points, 1.1, 1.9)
+    wanted = scaled_hypervolume(points, [1.1], [1.9])
     assert Yardstick(0.0, 1.1, 1.9).area(points) == pytest.approx(wanted, abs=1e-12)
 
 

@@ -1,11 +1,8 @@
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -238,28 +235,6 @@ def test_a_complete_trial_moves_the_front_and_others_leave_it(
     assert grown == sorted(grown)
     assert grown[0] == pytest.approx(0.5)
     assert grown[-1] == pytest.approx(0.5 * 0.2 + 0.8 * 0.8)
-
-
-@given(
-    st.lists(st.tuples(st.floats(0, 1), st.floats(0.5, 3)), max_size=12),
-    st.sampled_from([(1.0, 2.0), (0.9, 1.0)]),
-)
-def test_the_scaled_hypervolume_is_the_mean_best_accuracy_over_budgets(
-    points: list[tuple[float, float]], box: tuple[float, float]
-) -> None:
-    """Integrated by hand: between two neighbouring costs the best accuracy does not change."""
-    bare, dearest = box
-    edges = sorted({bare, dearest, *(c for _, c in points if bare < c < dearest)})
-    area = sum(
-        (right - left) * max((a for a, c in points if c <= left), default=0.0)
-        for left, right in pairwise(edges)
-    )
-    expected = area / (dearest - bare)
-    assert store.scaled_hypervolume(points, bare, dearest) == pytest.approx(expected, abs=1e-9)
-
-
-def test_where_nothing_is_dearer_the_hypervolume_is_the_best_accuracy() -> None:
-    assert store.scaled_hypervolume([(0.5, 0.9), (0.75, 1.0)], 1.0, 1.0) == 0.75
 
 
 def test_the_front_of_many_trials_is_that_of_the_function(
