@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from .errors import BadValue, UserError, listed
+from .errors import BadValue, UnknownName, UserError, listed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,12 +29,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # our mistakes are plain tracebacks
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+db = typer.Typer(help="The database of the studies.", no_args_is_help=True)
+app.add_typer(db, name="db")
 DATABASE = "sqlite:///foveate.db"
 BACKBONE = "resnet50, timm:NAME, nets.py:FUNCTION, ...; options: resnet50@stem=small,width=0.5"
 P = ParamSpec("P")
 
 Storage = Annotated[
-    str, typer.Option(envvar="FOVEATE_STORAGE", help="Database: sqlite:///FILE or postgresql://…")
+    str,
+    typer.Option(
+        envvar="FOVEATE_STORAGE",
+        help="Database: sqlite:///FILE, postgresql://… or mysql://…; the password of a server may "
+        "stand in the file that FOVEATE_PASSWORD_FILE names",
+    ),
 ]
 Plugins = Annotated[
     list[str] | None,
@@ -42,7 +49,9 @@ Plugins = Annotated[
 ]
 
 
-def command(example: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+def command(
+    example: str, *, of: typer.Typer = app
+) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """A command of ours: a user's mistake is one sentence on stderr and status 2."""
 
     def add(function: Callable[P, None]) -> Callable[P, None]:
@@ -54,7 +63,7 @@ def command(example: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
                 print(f"foveate: {error}", file=sys.stderr)
                 raise typer.Exit(2) from None
 
-        return app.command(epilog=f"Example: {example}")(run)
+        return of.command(epilog=f"Example: {example}")(run)
 
     return add
 
@@ -89,6 +98,9 @@ def search(
         Path | None, typer.Option(help="Where the results go; default: results/STUDY")
     ] = None,
     plain: Annotated[bool, typer.Option(help="A line per trial, also on a terminal")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Bring an older database up to date without asking")
+    ] = False,
 ) -> None:
     """Search, or go on with a search that was interrupted."""
     from .search.run import run, storage_words
@@ -98,6 +110,7 @@ def search(
     wanted += [] if trials is None else [f"trials={trials}"]
     wanted += [] if time_budget is None else [f"time_budget={time_budget!r}"]
     settings = SearchSpec.read(spec, wanted, plugins or ())
+    _up_to_date(storage, yes)
     console = _console(plain)
     name = study or settings.default_name
     try:
@@ -137,8 +150,8 @@ def studies(storage: Storage = DATABASE) -> None:
             count = store.counts(session, found)
             done = store.trials(session, found, "complete")
             best = max((t.accuracy or 0.0 for t in done), default=None)
-            at_work = store.drivers(session, found.id)
-            driver = ", ".join(f"process {one.pid} on {one.host}" for one in at_work) or "-"
+            there = store.drivers(session, found.id)
+            driver = listed(f"process {one.pid} on {one.host}" for one in there) or "-"
             table.add_row(
                 found.name,
                 found.spec["data"]["name"],
@@ -446,6 +459,65 @@ def cost(
         console.print(latency_table(rows))
         about = rows["bare"][0]
         console.print(f"on {about.device}, {about.threads} threads", highlight=False)
+
+
+@command("foveate db upgrade --storage postgresql://me@host/studies", of=db)
+def upgrade(
+    storage: Storage = DATABASE,
+    yes: Annotated[bool, typer.Option("--yes", help="Without asking")] = False,
+) -> None:
+    """Bring the tables of an older version up to date; a file is copied before."""
+    from .search.databases import REVISION, shown
+
+    if not _up_to_date(storage, yes, asked=True):
+        print(f"{shown(storage)} holds tables of version {REVISION}: there is nothing to do")
+
+
+@command("foveate db check", of=db)
+def check(storage: Storage = DATABASE) -> None:
+    """Say what is wrong with a database, a line each with what to do; status 1 if anything is."""
+    from .search.check import findings
+    from .search.databases import shown
+
+    wrong = findings(storage)
+    for line in wrong:
+        print(line)
+    if wrong:
+        raise typer.Exit(1)
+    print(f"{shown(storage)} is as it should be")
+
+
+def _up_to_date(storage: str, yes: bool, *, asked: bool = False) -> bool:
+    """Bring an older database up to date, if the user wants it; whether it was older.
+
+    Unless they have ``asked`` for that, one that is not there yet is as good.
+    """
+    from .search import upgrade as upgrades
+    from .search.databases import REVISION, shown
+
+    try:
+        there = upgrades.older(storage)
+    except UnknownName:
+        if asked:
+            raise
+        return False
+    if there is None:
+        return False
+    where = shown(storage)
+    print(f"{where}: {there}; this program writes version {REVISION}")
+    if there.is_file:
+        print("A copy of the file is made beside it first.")
+    else:
+        print("Make a backup first: what is brought up to date does not go back.")
+    if not yes:
+        if not sys.stdin.isatty():
+            ways = "say --yes" if asked else "`foveate db upgrade`, or --yes, brings it up to date"
+            raise BadValue(f"{where} is of an older version, and nobody can be asked: {ways}")
+        if not typer.confirm("Bring it up to date now?"):
+            raise BadValue(f"{where} stays of version {there.version}")
+    copy = upgrades.upgrade(storage)
+    print(f"It is of version {REVISION} now" + (f"; as it was: {copy}" if copy else ""))
+    return True
 
 
 def _everything(backbone: str, plugins: list[str] | None) -> "SpaceSettings":

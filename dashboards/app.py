@@ -24,8 +24,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from ..errors import BadValue, UnknownName
-from ..search.records import Study
 from ..search.databases import open_database
+from ..search.records import Study
 from ..search.store import front_trials, studies, study_numbered
 from .assets import Page, render, shipped, templates
 from .axes import Axis, axis_called, fitting_axis

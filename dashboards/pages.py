@@ -11,10 +11,10 @@ from ..search.front import knee
 from ..search.records import FrontStep, Study, Trial, now
 from ..search.store import (
     LEASE,
-    drivers,
     baselines,
     changed_since,
     counts,
+    drivers,
     find_trial,
     front_steps,
     front_trials,
@@ -70,7 +70,7 @@ class StudyCard:
             best=max((t.accuracy or 0.0 for t in on_front), default=None),
             front=len(on_front),
             hypervolume=steps[-1].hypervolume if steps else None,
-            flat=flat_for(steps),
+            flat=flat_for(steps, study.finished),
             bare_gflops=study.bare_gflops,
             alive=any(now() - one.beat < LEASE for one in drivers(session, study.id)),
             created=study.created,
@@ -274,10 +274,10 @@ def last_change(session: Session, study: Study) -> datetime:
     return max(times)
 
 
-def flat_for(steps: Sequence[FrontStep]) -> int:
-    """How many trials were fully trained since the hypervolume last rose."""
-    last = steps[-1] if steps else None
-    return sum(last is not None and step.hypervolume >= last.hypervolume for step in steps[:-1])
+def flat_for(steps: Sequence[FrontStep], finished: int) -> int:
+    """How many of ``finished`` trials were fully trained since the hypervolume last rose."""
+    rose = [step.finished for step in steps if step.hypervolume >= steps[-1].hypervolume]
+    return finished - rose[0] if rose else 0
 
 
 def bare_of(some: Sequence[Trial]) -> Trial | None:

@@ -33,7 +33,7 @@ def points(session: Session, study: Study, axis: Axis) -> dict[str, Any]:
         "front": _front(session, study, axis),
         "baselines": _baselines(there, study, axis),
         "counts": counts(session, study),
-        "hypervolume": history(front_steps(session, study)),
+        "hypervolume": history(front_steps(session, study), study.finished),
     }
 
 
@@ -57,7 +57,7 @@ def changes(session: Session, study: Study, axis: Axis, since: int) -> dict[str,
         "front": _front(session, study, axis) if moved else None,
         "baselines": _baselines(changed, study, axis),
         "counts": counts(session, study),
-        "hypervolume": history(front_steps(session, study)) if moved else None,
+        "hypervolume": history(front_steps(session, study), study.finished) if moved else None,
     }
 
 
@@ -66,17 +66,16 @@ def drawing(trial: Trial, study: Study) -> str:
     return draw(Placement.parse(trial.placement), study.sites)
 
 
-def history(steps: Sequence[FrontStep]) -> dict[str, list[float]]:
-    """Where the hypervolume rose: fully trained trials and percent; the last step always."""
+def history(steps: Sequence[FrontStep], finished: int) -> dict[str, list[float]]:
+    """Where the hypervolume rose: fully trained trials and percent; to all of ``finished``."""
     kept = [
-        step
+        (step.finished, round(100 * step.hypervolume, 4))
         for i, step in enumerate(steps)
-        if i in (0, len(steps) - 1) or step.hypervolume != steps[i - 1].hypervolume
+        if i == 0 or step.hypervolume != steps[i - 1].hypervolume
     ]
-    return {
-        "finished": [step.finished for step in kept],
-        "percent": [round(100 * step.hypervolume, 4) for step in kept],
-    }
+    if kept and kept[-1][0] < finished:
+        kept.append((finished, kept[-1][1]))
+    return {"finished": [at for at, _ in kept], "percent": [share for _, share in kept]}
 
 
 def _height(trial: Trial) -> float | None:

@@ -28,10 +28,22 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DisconnectionError, Ope
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.schema import Column, Table
 
-from ..errors import BadValue, UnknownName, listed
+from ..errors import BadValue, UnknownName, UserError, listed
 from .records import Base
 
-__all__ = ["REVISION", "connections", "open_database", "revision_of", "shown", "url_of"]
+__all__ = [
+    "FIRST",
+    "REVISION",
+    "VERSIONS",
+    "alone",
+    "connections",
+    "open_database",
+    "reading",
+    "revision_of",
+    "shown",
+    "unlike",
+    "url_of",
+]
 
 REVISION = "0003"  # of our tables: the last one in migrations/versions
 VERSIONS = Table(
@@ -49,8 +61,10 @@ DRIVERS = {
     "mariadb+pymysql": "mariadb+pymysql",
 }
 PACKAGES = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
+MYSQL = ("mysql", "mariadb")
 BUDGET = {"driver": 3, "dashboard": 5}  # connections at most
 READS = "foveate_reads"  # option of an engine: it only reads, and SQLite need not lock
+SECRETS = {"password", "passwd", "sslpassword", "ssl_key_password"}  # of an address's query
 PASSWORD_FILE = "FOVEATE_PASSWORD_FILE"  # names a file that holds the password of the database
 
 
@@ -70,14 +84,17 @@ def url_of(storage: str) -> URL:
     try:
         url = make_url(storage)
     except (ArgumentError, ValueError):
-        got = storage if "@" not in storage else f"…@{storage.rpartition('@')[2]}"
+        scheme, slashes, _ = storage.partition("://")  # behind them may be a password
+        got = f"{scheme}://…" if slashes else storage
         raise BadValue(f"storage must be a database URL of {kinds}, got {got!r}") from None
+    if "@" in (url.host or ""):  # it would be taken for a part of the host's name, and shown
+        raise BadValue("a user's name and password have %40 for @ in a database URL")
     if url.drivername not in DRIVERS:
         raise BadValue(f"storage must be a database URL of {kinds}, got {shown(url)!r}")
     url = url.set(drivername=DRIVERS[url.drivername])
     if url.get_backend_name() == "sqlite":
         return url
-    if url.get_backend_name() in ("mysql", "mariadb"):
+    if url.get_backend_name() in MYSQL:
         url = url.update_query_dict({"charset": "utf8mb4"})  # names in any script
     path = os.environ.get(PASSWORD_FILE)
     if path and url.password is None:
@@ -92,7 +109,7 @@ def url_of(storage: str) -> URL:
 def shown(storage: str | URL) -> str:
     """An address for people and logs: without its password."""
     url = storage if isinstance(storage, URL) else url_of(storage)
-    secret = {"password", "sslpassword", "passwd"} & set(url.query)
+    secret = SECRETS & set(url.query)
     url = url.update_query_dict(dict.fromkeys(secret, "***")) if secret else url
     return url.render_as_string(hide_password=True)
 
@@ -114,7 +131,7 @@ def open_database(
     never wait for the search.
     """
     engine = connections(storage, create=create, read_only=read_only, most=BUDGET[of])
-    with _sentences(storage):
+    with reading(storage):
         _check_revision(engine, storage, create=create)
     return engine
 
@@ -136,15 +153,18 @@ def connections(
     options: dict[str, Any] = {"connect_args": {"connect_timeout": 10}}
     if read_only and backend == "postgresql":
         options["execution_options"] = {"postgresql_readonly": True}
-    if backend != "postgresql":
+    if backend in MYSQL:
         options["isolation_level"] = "READ COMMITTED"
+        if read_only:
+            options["connect_args"]["init_command"] = "SET SESSION TRANSACTION READ ONLY"
     return create_engine(
         url, pool_size=most - 1, max_overflow=1, pool_pre_ping=True, pool_recycle=1800, **options
     )
 
 
 @contextmanager
-def _sentences(storage: str) -> Iterator[None]:
+def reading(storage: str) -> Iterator[None]:
+    """What a database answers in place of its tables is a ``BadValue`` of one sentence."""
     try:
         yield
     except OperationalError as error:
@@ -216,36 +236,61 @@ def revision_of(connection: Connection) -> str | None:
     if there.has_table(VERSIONS.name):
         return connection.scalar(select(VERSIONS.c.version_num))
     if there.has_table(FIRST.name):
-        return f"{connection.scalar(select(FIRST.c.version)):04}"
+        version = connection.scalar(select(FIRST.c.version))
+        return None if version is None else f"{version:04}"
     return None
 
 
 def _check_revision(engine: Engine, storage: str, *, create: bool) -> None:
-    with engine.connect() as connection:
+    with engine.connect().execution_options(**{READS: True}) as connection:
         found = revision_of(connection)
     if found is None and create:
-        with engine.begin() as connection:
-            _alone(connection)
+        with alone(engine) as connection:
             Base.metadata.create_all(connection)
             VERSIONS.create(connection, checkfirst=True)
             if connection.scalar(select(VERSIONS.c.version_num)) is None:  # nobody was quicker
                 connection.execute(insert(VERSIONS).values(version_num=REVISION))
             found = connection.scalar(select(VERSIONS.c.version_num))
+    if error := unlike(storage, found):
+        raise error
+
+
+def unlike(storage: str, found: str | None) -> UserError | None:
+    """What is to be said of tables of version ``found``, unless they are of this program's."""
+    where = shown(storage)
     if found is None:
-        raise UnknownName(f"{shown(storage)} holds no study of ours; `foveate search` starts one")
+        return UnknownName(f"{where} holds no study of ours; `foveate search` starts one")
     if found < REVISION:
-        raise BadValue(
-            f"{shown(storage)} holds tables of version {found}, and this program writes {REVISION}: "
+        return BadValue(
+            f"{where} holds tables of version {found}, and this program writes {REVISION}: "
             "`foveate db upgrade` brings them there"
         )
     if found > REVISION:
-        raise BadValue(
-            f"{shown(storage)} holds tables of version {found}, of a newer program than this one, "
+        return BadValue(
+            f"{where} holds tables of version {found}, of a newer program than this one, "
             f"which knows {REVISION}: install that version of foveate"
         )
+    return None
 
 
-def _alone(connection: Connection) -> None:
-    """Wait until nobody else makes or changes tables. SQLite's lock was taken at BEGIN."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(7204)"))
+@contextmanager
+def alone(engine: Engine) -> Iterator[Connection]:
+    """A transaction during which nobody else makes or changes tables.
+
+    SQLite takes its lock at BEGIN. MySQL ends a transaction at each change of a table, so the lock
+    is held by another connection.
+    """
+    if engine.dialect.name not in MYSQL:
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(7204)"))
+            yield connection
+        return
+    with engine.connect() as holder:
+        if holder.scalar(text("SELECT GET_LOCK('foveate', 60)")) != 1:
+            raise BadValue("others have been changing the tables of the database for a minute")
+        try:
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            holder.execute(text("SELECT RELEASE_LOCK('foveate')"))

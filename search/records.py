@@ -65,7 +65,9 @@ class Words(TypeDecorator[str]):
         self.most = most
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        kind = String(self.most) if self.most < 1000 else Text()
+        kind: String = String(self.most) if self.most < 1000 else Text()
+        if self.most >= 1000 and dialect.name in ("mysql", "mariadb"):
+            kind = Text(self.most)  # it counts bytes: without a number, 65,535
         return dialect.type_descriptor(kind)
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
@@ -289,3 +291,7 @@ class Artifact(Base):
     created: Mapped[datetime] = mapped_column(default=now)
 
     trial: Mapped[Trial | None] = relationship(back_populates="artifacts")
+
+
+for _table in Base.metadata.tables.values():  # where the server's own default is another
+    _table.dialect_kwargs.update(mysql_charset="utf8mb4", mariadb_charset="utf8mb4")

@@ -1,5 +1,6 @@
 """The main job: search, then show the front, draw it, and export the best."""
 
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -7,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from ..errors import UserError
 from ..spaces.space import Space
-from . import databases, store
+from . import store
+from .databases import shown
 from .driver import Outcome, drive
 from .export import chosen, export
 from .ledger import Ledger
@@ -31,7 +33,7 @@ def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) 
             before = store.trials(session, study)
         about = study.images
         console.print(
-            f"Study {name!r} in {databases.shown(storage)}: "
+            f"Study {name!r} in {shown(storage)}: "
             f"{spec.space.backbone} on {spec.data.name} ({about['train']:,} training, "
             f"{about['validation']:,} validation images of {about['size']} pixels), "
             f"{_count(space)} placements, {spec.trials} trials of {spec.recipe.epochs} epochs",
@@ -61,9 +63,9 @@ def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) 
 
 def storage_words(storage: str) -> list[str]:
     """How to say ``storage`` on the command line again; a password is not repeated."""
-    if storage == "sqlite:///foveate.db":
+    if storage in ("sqlite:///foveate.db", os.environ.get("FOVEATE_STORAGE")):
         return []
-    return ["--storage", databases.shown(storage)]
+    return ["--storage", shown(storage)]
 
 
 _ENDINGS: dict[Outcome, str] = {

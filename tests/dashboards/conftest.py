@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.storages._rdb import models
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from foveate.dashboards.app import create_app
-from foveate.search import store
+from foveate.search import databases, store
 from foveate.search.records import Study, Trial
 from foveate.spaces.placement import Module, Placement
 
@@ -34,8 +35,14 @@ def add_study(session: Session, name: str) -> Study:
         "data": {"name": "cluttered-digits"},
         "trials": 30,
     }
-    study = Study(
+    models.BaseModel.metadata.create_all(session.connection())
+    theirs = models.StudyModel(study_name=name)
+    session.add(theirs)
+    session.flush()
+    return store.add_study(
+        session,
         name=name,
+        optuna_id=theirs.study_id,
         spec=spec,
         sites=SITES,
         images={"size": 32},
@@ -45,9 +52,6 @@ def add_study(session: Session, name: str) -> Study:
         bare_gflops=BARE,
         versions={},
     )
-    session.add(study)
-    session.flush()
-    return study
 
 
 def add_trial(
@@ -69,7 +73,7 @@ def add_trial(
     trial = store.add_trial(
         session,
         study,
-        number=number,
+        choices={},
         key=f"{number:016x}",
         placement=placement.spelling,
         origin=origin,
@@ -77,9 +81,12 @@ def add_trial(
         macs=BARE * (1 + extra) * 0.9e9,
         gflops=BARE * (1 + extra),
     )
-    session.flush()
+    assert trial.number == number
     if state != "waiting":
-        store.start(session, trial)
+        driver = next(iter(store.drivers(session, study.id)), None) or store.register(
+            session, study, uid=f"of study {study.id}", host="here", pid=1
+        )
+        store.start(session, trial, driver.id)
         trial.worker = "node-1/worker-0"
         for epoch, accuracy in enumerate(curve, 1):
             store.record_epoch(
@@ -134,7 +141,7 @@ def fill(session: Session, name: str = "digits") -> Study:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with one study, ``digits``, to copy."""
     path = tmp_path_factory.mktemp("filled") / "foveate.db"
-    engine = store.open_database(f"sqlite:///{path}", create=True)
+    engine = databases.open_database(f"sqlite:///{path}", create=True)
     with Session(engine) as session, session.begin():
         fill(session)
     engine.dispose()  # closes the last connection: the write-ahead log goes into the file
@@ -150,7 +157,7 @@ def storage(filled: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def session(storage: str) -> Iterator[Session]:
     """The search's own session, which writes."""
-    with Session(store.open_database(storage)) as session:
+    with Session(databases.open_database(storage)) as session:
         yield session
 
 

@@ -16,8 +16,8 @@ from foveate.dashboards import app as app_module
 from foveate.dashboards.app import create_app, serve
 from foveate.dashboards.assets import HERE, Assets, shipped
 from foveate.errors import BadValue, UnknownName, UserError
-from foveate.search import store
-from foveate.search.records import Base, Schema
+from foveate.search import databases, store
+from foveate.search.records import Base
 
 from .conftest import add_study, add_trial, browser
 
@@ -120,7 +120,7 @@ def test_a_study_that_begins_later_is_there(client: TestClient, session: Session
 
 def test_a_database_without_studies_has_a_page(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path}/empty.db"
-    store.open_database(storage, create=True).dispose()
+    databases.open_database(storage, create=True).dispose()
     assert "No study yet" in browser(storage).get("/").text
 
 
@@ -142,7 +142,7 @@ def test_a_database_that_went_away_is_no_fault_of_ours(
     client: TestClient, session: Session
 ) -> None:
     assert client.get("/healthz").json()["db"] == "ok"
-    tables = [table for table in Base.metadata.sorted_tables if table is not Schema.__table__]
+    tables = Base.metadata.sorted_tables
     connection = session.connection()
     connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
     Base.metadata.drop_all(connection, tables=tables)

@@ -358,7 +358,11 @@ def test_only_a_fully_trained_trial_can_be_exported(
 def test_weights_that_are_gone_are_asked_for(
     weights: str | None, trained: Made, tmp_path: Path
 ) -> None:
-    trained.trial.weights = weights
+    (kept,) = trained.trial.artifacts
+    if weights is None:
+        trained.trial.artifacts.remove(kept)
+    else:
+        kept.address = weights
     with pytest.raises(BadValue) as caught:
         export(trained.study, trained.trial, tmp_path / "out")
     assert str(caught.value) == f"the weights of trial 3 are not at {weights!r}"
