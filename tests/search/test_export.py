@@ -18,7 +18,7 @@ from torch.testing import assert_close
 from foveate import attention
 from foveate.errors import BadValue, UnknownName
 from foveate.search.export import chosen, export
-from foveate.search.records import Study, Trial
+from foveate.search.records import Artifact, Study, Trial
 from foveate.search.spec import SearchSpec
 from foveate.spaces import Module, Placement, Space, build, cost, sites
 from foveate.spaces.networks import add_backbones
@@ -168,7 +168,7 @@ def made(backbone: str, kind: str, folder: Path) -> Made:
         epochs=1,
         gflops=priced.gflops,
         parameters=priced.parameters,
-        weights=str(weights),
+        artifacts=[Artifact(kind="weights", address=str(weights))],
     )
     model = model.eval().to(memory_format=torch.contiguous_format)  # each layout rounds its own way
     with torch.no_grad():
