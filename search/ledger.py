@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -28,7 +29,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from ..errors import BadValue, UnknownName
+from ..errors import BadValue
 from ..spaces.placement import Placement
 from ..spaces.space import Space
 from ..workers.checkpoints import UNREACHABLE, WEIGHTS, Folder
@@ -174,7 +175,7 @@ class Ledger:
             self.exhausted = proposal is None
             if proposal is None:
                 return None
-            job = self._patience(lambda session, new=proposal: self._record(session, new))
+            job = self._patience(partial(self._record, new=proposal))
             if job is not None:
                 return job
 
@@ -439,12 +440,13 @@ class Ledger:
             yield session
 
     def _find_or_add(self, url: URL, images: Images) -> int:
-        with Session(self.engine) as session, session.begin(), suppress(UnknownName):
-            return self._checked(session, store.find_study(session, self.name), images)
+        with Session(self.engine) as session, session.begin():
+            if (there := store.id_of(session, self.name)) is not None:
+                return self._checked(store.locked(session, there), images)
         optuna_id = optuna_study(url, self.name, self.spec.objectives)
         with Session(self.engine) as session, session.begin():
-            with suppress(UnknownName):  # another driver was quicker
-                return self._checked(session, store.find_study(session, self.name), images)
+            if (there := store.id_of(session, self.name)) is not None:  # another was quicker
+                return self._checked(store.locked(session, there), images)
             if mirror.states(session, optuna_id):
                 raise BadValue(
                     f"there is an Optuna study {self.name!r} in that database that is none of "
@@ -452,7 +454,7 @@ class Ledger:
                 )
             return self._add_study(session, optuna_id, images)
 
-    def _checked(self, session: Session, study: Study, images: Images) -> int:
+    def _checked(self, study: Study, images: Images) -> int:
         for key, mine, theirs in self.spec.differences(study.spec):
             raise BadValue(
                 f"study {self.name!r} was begun with {key} = {theirs!r}, got {mine!r}; "
@@ -463,7 +465,6 @@ class Ledger:
             raise BadValue(
                 f"the images of {self.spec.data.name} are no longer those of study {self.name!r}"
             )
-        study = store.locked(session, study.id)
         study.spec = self.spec.to_dict()
         return study.id
 
@@ -565,12 +566,12 @@ def optuna_study(url: URL, name: str, objectives: Sequence[str]) -> int:
             if pause is None:
                 raise
             sleep(pause)
-    directions = ["maximize", *("minimize" for _ in objectives[1:])]
+    directions = [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in objectives[1:])]
     try:
         study = optuna.create_study(
             storage=storage, study_name=name, directions=directions, load_if_exists=True
         )
-        if study.directions != [StudyDirection[direction.upper()] for direction in directions]:
+        if study.directions != directions:
             raise BadValue(
                 f"there is an Optuna study {name!r} with other objectives in that database; "
                 "choose another name with --study"

@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     Column,
+    CursorResult,
     DateTime,
     Enum,
     Float,
@@ -136,7 +137,8 @@ def add(
         "datetime_start": None if state == "waiting" else at,
         "datetime_complete": at if state == "infeasible" else None,
     }
-    (trial_id,) = session.execute(insert(_trials).values(row)).inserted_primary_key or (None,)
+    added = cast("CursorResult[Any]", session.execute(insert(_trials).values(row)))
+    (trial_id,) = added.inserted_primary_key or (None,)
     assert trial_id is not None  # it is the table's primary key
     _insert(
         session,

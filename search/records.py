@@ -126,10 +126,7 @@ class Study(Base):
     )
 
     # who changes a study without having locked it is told
-    __mapper_args__: ClassVar[dict[str, Any]] = {
-        "version_id_col": seq,
-        "version_id_generator": False,
-    }
+    __mapper_args__ = {"version_id_col": seq, "version_id_generator": False}  # noqa: RUF012
 
     @property
     def objectives(self) -> list[str]:

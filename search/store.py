@@ -78,6 +78,11 @@ def find_study(session: Session, name: str) -> Study:
     return study
 
 
+def id_of(session: Session, name: str) -> int | None:
+    """The id of the study called ``name``, if there is one."""
+    return session.scalar(select(Study.id).where(Study.name == name))
+
+
 def trials(session: Session, study: Study, *states: str) -> list[Trial]:
     """The trials of ``study`` by number: all, or those in one of ``states``."""
     wanted = select(Trial).where(Trial.study_id == study.id).order_by(Trial.number)
@@ -197,8 +202,8 @@ def seen_since(session: Session, study: Study, seq: int) -> Sequence[Any]:
     A row has ``seq, number, state, key, chosen, attributes, accuracy, expected, violations`` and
     the costs by name.
     """
-    columns = ("seq", "number", "state", "key", "chosen", "attributes", "accuracy", "expected")
-    columns += ("violations", "gflops", "parameters", "memory", "latency")
+    columns = ["seq", "number", "state", "key", "chosen", "attributes", "accuracy", "expected"]
+    columns += ["violations", "gflops", "parameters", "memory", "latency"]
     wanted = select(*(getattr(Trial, name) for name in columns))
     changed = wanted.where(Trial.study_id == study.id, Trial.seq > seq)
     return session.execute(changed.order_by(Trial.seq)).all()
@@ -215,7 +220,10 @@ def orphans(session: Session, study: Study, driver_id: int, known: Sequence[int]
 
 
 def locked(session: Session, study_id: int) -> Study:
-    """The study, for changes: nobody else changes it before this transaction ends."""
+    """The study, for changes: nobody else changes it before this transaction ends.
+
+    It is the transaction's first look at the study, so that nothing older is mixed in.
+    """
     return session.get_one(Study, study_id, with_for_update=True, populate_existing=True)
 
 
