@@ -227,8 +227,7 @@ def _stands(
     ranked = list(zip(others, among, strict=True))
     better = (there for other, there in ranked if dominates(other, mine, lead=lead))
     rank = 1 + max(better, default=-1)
-    peers = [o for o, there in ranked if there == rank and not dominates(mine, o, lead=lead)]
-    peers.append(mine)
+    peers = [*(other for other, there in ranked if there == rank), mine]
     fronts = ranks(peers)
     ahead = sum(there < rank for there in among) + sum(there < fronts[-1] for there in fronts)
     peers = [peer for peer, there in zip(peers, fronts, strict=True) if there == fronts[-1]]
