@@ -12,10 +12,13 @@ Point = tuple[float, ...]  # accuracy, higher is better; costs, lower is better
 Table = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def dominates(a: Point, b: Point) -> bool:
-    """``a`` is at least as good as ``b`` in everything, and better in something."""
+def dominates(a: Point, b: Point, *, lead: float = 0.0) -> bool:
+    """``a`` is at least as good as ``b`` in everything, and better in something.
+
+    With a ``lead`` it has to be more accurate by at least so much.
+    """
     no_dearer = all(mine <= other for mine, other in zip(a[1:], b[1:], strict=True))
-    return no_dearer and a[0] >= b[0] and a != b
+    return no_dearer and a[0] >= b[0] + lead and a != b
 
 
 def front(points: Sequence[Point]) -> list[int]:
@@ -54,10 +57,8 @@ def _undominated(rows: Table) -> np.ndarray[Any, np.dtype[np.bool_]]:
 def ranks(points: Sequence[Point], *, lead: float = 0.0) -> list[int]:
     """Of each point, how many fronts have to be peeled off before it is on one; from 0.
 
-    Here a point dominates another if the two differ, it is no dearer, and it is more accurate by
-    at least ``lead``. A rank is the length of the longest chain of points, each dominating the
-    next, that ends before the point: with one cost it takes O(n log n) to find all, with more
-    O(n^2).
+    It is the length of the longest chain of points, each dominating the next by ``lead``, that
+    ends before the point: with one cost it takes O(n log n) to find all, with more O(n^2).
 
     Raises
         ValueError  if a value is not a number

@@ -151,8 +151,10 @@ def _pareto(
     points = sorted((_lately(one, stopping), *one.costs) for one in others)
     lead = stopping.tolerance * sqrt(2 / min(stopping.lately, epoch)) * _noise(others)
 
+    among = ranks(points, lead=lead)
+
     def stands(accuracy: float) -> tuple[int, int]:
-        return _stands((accuracy, *candidate.costs), points, lead, stopping.ties)
+        return _stands((accuracy, *candidate.costs), points, among, lead, stopping.ties)
 
     def passes(accuracy: float) -> bool:
         here = (accuracy, *candidate.costs)
@@ -212,19 +214,24 @@ def _percent(share: float) -> str:
 # ------------------------------------------------------------------------------------- the ranking
 
 
-def _stands(mine: Point, others: Sequence[Point], lead: float, ties: str) -> tuple[int, int]:
+def _stands(
+    mine: Point, others: Sequence[Point], among: Sequence[int], lead: float, ties: str
+) -> tuple[int, int]:
     """The rank of ``mine`` among the ``others``, and how many of them come before it.
 
     First those of a lower rank; then, of its own rank, those of a front before its own when the
     ``lead`` that it takes to dominate is none; then, on that front, in the order of ``ties``.
+    ``among`` are the ranks that the others have without it: it only moves what it dominates, and
+    that comes after it anyway.
     """
-    peers, ahead, own = [*others, mine], 0, []
-    for least in (lead, 0.0):
-        found = ranks(peers, lead=least)
-        own.append(found[-1])
-        ahead += sum(rank < own[-1] for rank in found)
-        peers = [peers[i] for i in range(len(peers)) if found[i] == own[-1]]
-    return own[0], ahead + _TIES[ties](mine, peers)
+    ranked = list(zip(others, among, strict=True))
+    better = (there for other, there in ranked if dominates(other, mine, lead=lead))
+    rank = 1 + max(better, default=-1)
+    peers = [*(other for other, there in ranked if there == rank), mine]
+    fronts = ranks(peers)
+    ahead = sum(there < rank for there in among) + sum(there < fronts[-1] for there in fronts)
+    peers = [peer for peer, there in zip(peers, fronts, strict=True) if there == fronts[-1]]
+    return rank, ahead + _TIES[ties](mine, peers)
 
 
 def _crowding(mine: Point, peers: Sequence[Point]) -> int:

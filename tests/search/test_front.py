@@ -135,6 +135,9 @@ def test_with_a_lead_only_what_is_so_much_more_accurate_dominates(
             and other[0] >= points[i][0] + lead
             and all(a <= b for a, b in zip(other[1:], points[i][1:], strict=True))
         ]
+        assert better == [
+            j for j, other in enumerate(points) if dominates(other, points[i], lead=lead)
+        ]
         return 1 + max((known[j] if j in known else rank(j) for j in better), default=-1)
 
     known: dict[int, int] = {}
