@@ -118,7 +118,7 @@ def search(
     except KeyboardInterrupt:  # before the first candidate, after the last, or again
         console.print("Interrupted; every finished epoch is kept.", highlight=False)
         outcome = "interrupted"
-    if outcome in ("interrupted", "time budget"):
+    if outcome in ("interrupted", "time budget", "asked to stop"):
         again = ["foveate", "search", *([spec] if spec else [])]
         again += ["--study", study] if study else []
         again += storage_words(storage)

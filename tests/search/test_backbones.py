@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from sqlalchemy.orm import Session
 
 from foveate.errors import BadValue, UnknownName
-from foveate.search import store
+from foveate.search import databases, store
 from foveate.search.spec import SearchSpec
 from foveate.spaces import Placement, backbone
 
@@ -125,7 +125,7 @@ def searched(folder: Path, space: dict[str, Any], trials: int) -> list[Any]:
         [sys.executable, "-c", dedent(SEARCH)], cwd=folder, capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stderr
-    engine = store.open_database(f"sqlite:///{folder}/foveate.db")
+    engine = databases.open_database(f"sqlite:///{folder}/foveate.db")
     with Session(engine) as session:
         study = store.find_study(session, "tiny")
         found = [(t.origin, t.state, Placement.parse(t.placement)) for t in study.trials]

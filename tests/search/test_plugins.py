@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 import foveate
 from foveate import attention
 from foveate.errors import BadValue
-from foveate.search import store
+from foveate.search import databases, store
 from foveate.search.export import export
 from foveate.search.records import Study, Trial
 from foveate.search.spec import Plugin, SearchSpec
@@ -213,7 +213,7 @@ def test_a_study_is_opened_from_its_own_record(
     opened(f"plugins=[{dim}]", "space.modules=[dim]").close()
     Path(dim).unlink()
     forget_plugins()
-    engine = store.open_database(storage, read_only=True)
+    engine = databases.open_database(storage, read_only=True)
     with Session(engine) as session:
         spec = SearchSpec.of(store.find_study(session, "tiny").spec)
     engine.dispose()
@@ -320,7 +320,7 @@ def test_a_search_ships_a_plugin_to_its_workers_as_text(tmp_path: Path) -> None:
         return subprocess.run(whole, cwd=tmp_path, capture_output=True, text=True)
 
     storage = f"sqlite:///{tmp_path}/foveate.db"
-    engine = store.open_database(storage)
+    engine = databases.open_database(storage)
     with Session(engine) as session:
         study = store.find_study(session, "tiny")
         (tmp_path / "own.yaml").write_text(yaml.safe_dump(study.spec))

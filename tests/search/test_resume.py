@@ -168,23 +168,37 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_second_search_is_refused_and_ctrl_c_ends_the_first_cleanly(tmp_path: Path) -> None:
-    with searching(tmp_path, "--trials", "40") as process:
+def test_a_second_search_joins_and_each_is_ended_by_hand(tmp_path: Path) -> None:
+    """The first by Ctrl-C, the other by `foveate stop`; what they had in training waits."""
+    with searching(tmp_path, "--trials", "60") as first:
         wait_for(lambda: len(epochs(tmp_path)) >= 1)
-        with searching(tmp_path) as second:
-            _, errors = second.communicate(timeout=60)
-        assert second.returncode == 2
-        refusal = f"foveate: study 'tiny' is being searched by process {process.pid} on "
-        assert errors.startswith(refusal) and errors.count("\n") == 1
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+        with searching(tmp_path, "--trials", "60") as second:
+            wait_for(lambda: at_work(tmp_path) == [first.pid, second.pid])
+            first.send_signal(signal.SIGINT)
+            output, errors = first.communicate(timeout=60)
+            assert first.returncode == 130, errors
+            assert at_work(tmp_path) == [second.pid]
+            before = len(epochs(tmp_path))
+            wait_for(lambda: len(epochs(tmp_path)) > before)
+            stop = [sys.executable, "-m", "foveate.cli", "stop", "tiny"]
+            subprocess.run(stop, cwd=tmp_path, check=True, timeout=60)
+            other, more = second.communicate(timeout=60)
+            assert second.returncode == 0, more
     assert "Interrupted; every finished epoch is kept" in output
+    assert "Stopped, as somebody asked; every finished epoch is kept" in other
     go_on = next(line for line in output.splitlines() if line.startswith("Go on: "))
-    assert "foveate search --study tiny" in go_on and "--trials 40" in go_on
-    assert "running" not in states(tmp_path) and "Traceback" not in errors
+    assert "foveate search --study tiny" in go_on and "--trials 60" in go_on
+    assert "Go on: " in other and "Traceback" not in errors + more
+    assert "running" not in states(tmp_path) and at_work(tmp_path) == []
     study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path}/foveate.db")
     assert TrialState.RUNNING not in {trial.state for trial in study.trials}
+
+
+def at_work(folder: Path) -> list[int]:
+    """The processes of the drivers that have not ended."""
+    with sqlite3.connect(folder / "foveate.db", timeout=30) as database:
+        wanted = "SELECT pid FROM foveate_driver WHERE ended IS NULL ORDER BY id"
+        return [pid for (pid,) in database.execute(wanted)]
 
 
 @pytest.mark.slow

@@ -34,9 +34,9 @@ from sqlalchemy.orm import Session
 from foveate.search import databases, mirror, store
 from foveate.search import ledger as ledgers
 from foveate.search.front import scaled_hypervolume
-from foveate.search.ledger import Job, Ledger
 from foveate.search.lease import Lease
-from foveate.search.records import Epoch, Study, Trial
+from foveate.search.ledger import Job, Ledger
+from foveate.search.records import Epoch, Trial
 from foveate.search.spec import SearchSpec
 
 DRIVERS, EPOCHS, AT_ONCE = 4, 6, 3
