@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import JSON, Engine, func, inspect, select, text
+from sqlalchemy import JSON, Engine, Float, String, func, inspect, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from . import mirror, store
-from .databases import REVISION, VERSIONS, connections, reading, revision_of, unlike
-from .records import Base, Study, Trial
+from .databases import MYSQL, REVISION, VERSIONS, connections, reading, revision_of, unlike
+from .records import Base, Study, Trial, Words
 
 __all__ = ["findings"]
 
@@ -89,8 +89,14 @@ def _differences(connection: Connection) -> Iterator[str]:
 
 def _other_type(context: Any, inspected: Any, column: Any, there: Any, type_: Any) -> bool | None:
     """Whether a column is of another type; ``None``: as Alembic finds."""
-    if context.dialect.name == "mariadb" and isinstance(type_, JSON):
-        return False  # there it is a long text
+    if context.dialect.name not in MYSQL:
+        return None
+    if isinstance(type_, Float):
+        return not isinstance(there, Float)  # of our 53 bits it makes DOUBLE
+    if isinstance(type_, Words):
+        return not isinstance(there, String)  # and of 20,000 characters MEDIUMTEXT
+    if isinstance(type_, JSON):
+        return not isinstance(there, JSON | String)  # MariaDB's is a long text
     return None
 
 

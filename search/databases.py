@@ -33,6 +33,7 @@ from .records import Base
 
 __all__ = [
     "FIRST",
+    "MYSQL",
     "REVISION",
     "VERSIONS",
     "alone",
