@@ -96,6 +96,8 @@ def url_of(storage: str) -> URL:
     url = url.set(drivername=DRIVERS[url.drivername])
     if url.get_backend_name() == "sqlite":
         return url
+    for name in {"password", "passwd"} & set(url.query):  # where every log hides it
+        url = url.set(password=str(url.query[name])).difference_update_query([name])
     if url.get_backend_name() in MYSQL:
         url = url.update_query_dict({"charset": "utf8mb4"})  # names in any script
     path = os.environ.get(PASSWORD_FILE)
@@ -111,9 +113,8 @@ def url_of(storage: str) -> URL:
 def shown(storage: str | URL) -> str:
     """An address for people and logs: without its password."""
     url = storage if isinstance(storage, URL) else url_of(storage)
-    secret = SECRETS & set(url.query)
-    url = url.update_query_dict(dict.fromkeys(secret, "***")) if secret else url
-    return url.render_as_string(hide_password=True)
+    url = url.update_query_dict(dict.fromkeys(SECRETS & set(url.query), "***"))
+    return url.render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
 # ------------------------------------------------------------------------------------- opening

@@ -1,205 +1,23 @@
-import hashlib
-import sqlite3
-import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
-from threading import Barrier
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, inspect, select, update
+from sqlalchemy import func, select
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
-from foveate.errors import BadValue, UnknownName, UserError
+from foveate.errors import UnknownName
 from foveate.search import store
 from foveate.search.curves import Curves
 from foveate.search.front import front, hypervolume
-from foveate.search.records import SCHEMA, Epoch, Schema, Study, Trial, now
+from foveate.search.records import Epoch, Schema, Study, Trial, now
 from foveate.search.stopping import Reached
 
 Add = Callable[..., Trial]
-
-
-# -------------------------------------------------------------------------------- the database
-
-
-KINDS = "storage must be a database URL of sqlite or postgresql, such as sqlite:///foveate.db, got "
-IN_MEMORY = "storage must be a file: a database in memory ends with the search"
-
-
-@pytest.mark.parametrize(
-    ("address", "sentence"),
-    [
-        ("foveate.db", f"{KINDS}'foveate.db'"),
-        ("", f"{KINDS}''"),
-        ("mysql://me:secret@host/db", f"{KINDS}'mysql://me:***@host/db'"),
-        ("sqlite://", IN_MEMORY),
-        ("sqlite:///:memory:", IN_MEMORY),
-        (
-            "sqlite:////no/where/x.db",
-            "the folder of the database '/no/where/x.db' does not exist",
-        ),
-    ],
-)
-def test_an_address_that_is_none_of_ours_is_refused(address: str, sentence: str) -> None:
-    with pytest.raises(BadValue) as caught:
-        store.open_database(address, create=True)
-    assert str(caught.value) == sentence
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["postgresql://host:port/db", "postgresql+psycopg2://h/db", "sqlite+pysqlcipher:///x"],
-)
-def test_an_address_that_nothing_can_open_is_a_users_mistake(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError):
-        store.open_database(address, create=True)
-
-
-def test_postgresql_is_spoken_to_by_psycopg() -> None:
-    assert store.url_of("postgresql://h/db").drivername == "postgresql+psycopg"
-    assert store.url_of("postgresql+psycopg://h/db").drivername == "postgresql+psycopg"
-
-
-def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:
-    with pytest.raises(BadValue) as caught:
-        store.open_database("postgresql://me:secret@127.0.0.1:1/db", create=True)
-    sentence = str(caught.value)
-    assert sentence.startswith("cannot open postgresql+psycopg://me:***@127.0.0.1:1/db: ")
-    assert "Connection refused" in sentence and "secret" not in sentence
-
-
-def test_without_the_driver_of_postgresql_its_name_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(BadValue, match=r"pip install 'foveate\[postgresql\]'$"):
-        store.open_database("postgresql://h/db")
-
-
-def test_a_database_that_is_not_there_is_not_made_by_looking(storage: str, tmp_path: Path) -> None:
-    for read_only in (False, True):
-        with pytest.raises(UnknownName) as caught:
-            store.open_database(storage, read_only=read_only)
-        path = str(tmp_path / "foveate.db")
-        assert str(caught.value) == f"there is no database {path!r}; `foveate search` makes one"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_is_no_database(tmp_path: Path) -> None:
-    with pytest.raises(BadValue, match=r"^cannot open sqlite:.*: unable to open database file$"):
-        store.open_database(f"sqlite:///{tmp_path}", create=True)
-
-
-@pytest.mark.parametrize("options", [{}, {"create": True}, {"read_only": True}])
-def test_a_file_that_is_no_database_stays_as_it_is(
-    options: dict[str, bool], storage: str, tmp_path: Path
-) -> None:
-    (tmp_path / "foveate.db").write_bytes(b"all my notes\n" * 500)
-    with pytest.raises(BadValue, match=r" is no database of ours: file is not a database$"):
-        store.open_database(storage, **options)
-    assert (tmp_path / "foveate.db").read_bytes() == b"all my notes\n" * 500
-
-
-@pytest.mark.parametrize("read_only", [False, True])
-def test_looking_into_the_database_of_another_program_writes_nothing(
-    read_only: bool, storage: str, tmp_path: Path
-) -> None:
-    with sqlite3.connect(tmp_path / "foveate.db") as database:
-        database.execute("CREATE TABLE theirs (x)")
-    database.close()
-    before = hashlib.sha256((tmp_path / "foveate.db").read_bytes()).digest()
-    with pytest.raises(UnknownName, match=r" holds no study of ours; `foveate search` starts one$"):
-        store.open_database(storage, read_only=read_only)
-    assert [path.name for path in tmp_path.iterdir()] == ["foveate.db"]
-    assert hashlib.sha256((tmp_path / "foveate.db").read_bytes()).digest() == before
-
-
-def test_our_tables_may_join_those_of_another_program(storage: str, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "foveate.db") as database:
-        database.execute("CREATE TABLE theirs AS SELECT 42 AS x")
-    with Session(store.open_database(storage, create=True)) as session:
-        assert store.studies(session) == []
-    with sqlite3.connect(tmp_path / "foveate.db") as database:
-        assert database.execute("SELECT x FROM theirs").fetchall() == [(42,)]
-
-
-def test_tables_of_another_version_are_refused(storage: str) -> None:
-    engine = store.open_database(storage, create=True)
-    with Session(engine) as session, session.begin():
-        session.execute(update(Schema).values(version=SCHEMA + 1))
-    for options in ({}, {"create": True}, {"read_only": True}):
-        with pytest.raises(BadValue) as caught:
-            store.open_database(storage, **options)
-        sentence = f"{storage} holds tables of version {SCHEMA + 1}; this program knows {SCHEMA}"
-        assert str(caught.value) == sentence
-
-
-def test_opening_again_keeps_what_is_there(storage: str, study: Study, session: Session) -> None:
-    session.commit()
-    with Session(store.open_database(storage, create=True)) as again:
-        assert [found.name for found in store.studies(again)] == ["tiny"]
-        assert again.scalar(select(func.count()).select_from(Schema)) == 1
-
-
-def test_two_may_make_the_same_database_at_once(
-    storage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both have seen that there are no tables before either makes them."""
-    both = Barrier(2)
-
-    class Looking:
-        def __init__(self, engine: Any) -> None:
-            self.found = inspect(engine)
-
-        def has_table(self, name: str) -> bool:
-            there = self.found.has_table(name)
-            both.wait(timeout=30)
-            return bool(there)
-
-    monkeypatch.setattr(store, "inspect", Looking)
-    with ThreadPoolExecutor(2) as pool:
-        engines = list(pool.map(lambda _: store.open_database(storage, create=True), range(2)))
-    for engine in engines:
-        with Session(engine) as session:
-            assert session.scalars(select(Schema.version)).all() == [SCHEMA]
-
-
-def test_a_reader_cannot_write(storage: str, study: Study, session: Session) -> None:
-    session.commit()
-    with Session(store.open_database(storage, read_only=True)) as reader:
-        reader.add(Schema(version=7))
-        with pytest.raises(DatabaseError, match="readonly"):
-            reader.flush()
-
-
-def test_a_reader_does_not_wait_for_a_writer(storage: str, add: Add, session: Session) -> None:
-    add(0.5)
-    session.commit()
-    add(0.6)  # not committed: the database is locked for other writers
-    with Session(store.open_database(storage, read_only=True)) as reader:
-        found = store.find_study(reader, "tiny")
-        assert len(store.trials(reader, found)) == 1
-    session.commit()
-
-
-def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
-    folder = tmp_path / "50% off #1"
-    folder.mkdir()
-    storage = f"sqlite:///{folder}/a b.db"
-    store.open_database(storage, create=True).dispose()
-    with Session(store.open_database(storage, read_only=True)) as reader:
-        assert store.studies(reader) == []
-    assert "a b.db" in {path.name for path in folder.iterdir()}
 
 
 # -------------------------------------------------------------------------------------- looking
@@ -565,27 +383,6 @@ class TestPostgreSQL:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             connection.execute(f"CREATE DATABASE {name}")
         return postgres.replace("/postgres?", f"/{name}?")
-
-    def test_a_database_without_our_tables_is_not_written_by_looking(self, storage: str) -> None:
-        for read_only in (False, True):
-            with pytest.raises(UnknownName, match=r"holds no study of ours; `foveate search`"):
-                store.open_database(storage, read_only=read_only)
-        store.open_database(storage, create=True).dispose()
-        with Session(store.open_database(storage, read_only=True)) as session:
-            assert store.studies(session) == []
-
-    def test_many_may_make_our_tables_at_once(self, storage: str) -> None:
-        with ThreadPoolExecutor(4) as pool:
-            opened = pool.map(lambda _: store.open_database(storage, create=True), range(4))
-            for engine in opened:
-                with Session(engine) as session:
-                    assert session.scalars(select(Schema.version)).all() == [SCHEMA]
-                engine.dispose()
-
-    def test_a_database_that_is_not_there_is_named(self, postgres: str) -> None:
-        address = postgres.replace("/postgres?", "/nowhere?")
-        with pytest.raises(BadValue, match='database "nowhere" does not exist'):
-            store.open_database(address, create=True)
 
     def test_rows_come_back_as_they_went(
         self, storage: str, session: Session, study: Study, add: Add
