@@ -24,8 +24,9 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from ..errors import BadValue, UnknownName
+from ..search.databases import open_database
 from ..search.records import Study
-from ..search.store import front_trials, open_database, studies, study_numbered
+from ..search.store import front_trials, studies, study_numbered
 from .assets import Page, render, shipped, templates
 from .axes import Axis, axis_called, fitting_axis
 from .guard import HEADERS, Guard, SecurityHeaders, Token, clean_address
@@ -61,7 +62,7 @@ def create_app(
     if token is not None and not token.strip():
         raise BadValue("token must not be empty")
     secret = None if token is None else Token(token)
-    site = Site(open_database(storage, read_only=True), secret)
+    site = Site(open_database(storage, read_only=True, of="dashboard"), secret)
     hosts = [*LOCAL, *allowed_hosts]
     return Starlette(
         routes=site.routes(),

@@ -84,7 +84,8 @@ WRONG = [
     ),
     (
         "INSERT INTO trials (number, study_id, state) VALUES (16, 1, 'WAITING')",
-        "study 'digits': trial 16 in Optuna's tables only, where no search sees them: delete them there",
+        "study 'digits': trial 16 in Optuna's tables only, where no search sees them: delete "
+        "them there",
     ),
     (
         "UPDATE trials SET state = 'RUNNING' WHERE study_id = 1 AND number = 3",

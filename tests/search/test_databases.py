@@ -22,7 +22,9 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateIndex, CreateTable
+from starlette.testclient import TestClient
 
+from foveate.dashboards.app import create_app
 from foveate.errors import BadValue, UnknownName, UserError
 from foveate.search import databases, store
 from foveate.search.check import findings
@@ -626,11 +628,35 @@ def test_a_wrong_password_is_not_repeated(guarded: str, run: Run, words: list[st
     assert "guarded:***@" in ran.stderr and "Traceback" not in ran.stderr
 
 
-def test_the_password_is_not_in_the_database(guarded: str) -> None:
+def test_pages_do_not_show_the_password(
+    guarded: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     written = guarded.replace("guarded@", f"guarded:{quote(SECRET, safe='')}@")
     engine = open_database(written, create=True)
-    add_study(engine, "spec")
-    with engine.connect() as connection:
-        for table in Base.metadata.sorted_tables:
-            assert all(hidden(str(row)) for row in connection.execute(select(table)))
+    add_study(engine, "page")
+    client = TestClient(
+        create_app(written), base_url="http://localhost", raise_server_exceptions=False
+    )
+    assert client.get("/healthz").status_code == 200
+    paths = ("/", "/s/1", "/api/v1/studies", "/nowhere", "/healthz")
+    assert all(hidden(client.get(path).text) for path in paths)
+    closed = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    with engine.begin() as connection:  # and once more when the tables are gone
+        connection.execute(text(f"{closed} AND usename = 'guarded'"))
+        Base.metadata.drop_all(connection)
+        VERSIONS.drop(connection)
+    assert all(hidden(client.get(path).text) for path in paths)
+    said = capfd.readouterr()
+    assert hidden(caplog.text + said.out + said.err)
     engine.dispose()
+
+
+def test_how_to_go_on_is_said_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    from foveate.search.run import storage_words
+
+    monkeypatch.delenv("FOVEATE_STORAGE", raising=False)
+    written = f"postgresql://me:{quote(SECRET, safe='')}@host/db"
+    assert storage_words(written) == ["--storage", "postgresql+psycopg://me:***@host/db"]
+    assert storage_words("sqlite:///foveate.db") == []
+    monkeypatch.setenv("FOVEATE_STORAGE", written)
+    assert storage_words(written) == []

@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -24,6 +25,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+import foveate
 from foveate.errors import BadValue, UnknownName
 from foveate.search import databases, store
 from foveate.search import upgrade as upgrades
@@ -259,6 +261,15 @@ def test_the_first_migrations_make_what_the_first_programs_made(
         kind, nullable, _ = made["foveate_trial"]["columns"]["notes"]
         made["foveate_trial"]["columns"]["notes"] = (kind, nullable, None)
     assert made == real
+
+
+def test_a_wheel_has_the_migrations() -> None:
+    root = Path(foveate.__file__).parent
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = settings["tool"]["setuptools"]["packages"]
+    for folder in (upgrades.FOLDER, upgrades.FOLDER / "versions"):
+        name = ".".join(("foveate", *folder.relative_to(root).parts))
+        assert name in packages and list(folder.glob("*.py"))
 
 
 def test_the_last_migration_is_the_one_this_program_writes() -> None:
