@@ -1,15 +1,17 @@
 """Looking a database over: is it whole, has it the tables of this program, do Optuna's agree?"""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import JSON, Engine, func, inspect, select, text
+from sqlalchemy import JSON, Engine, Float, String, func, inspect, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import SchemaItem
 
 from . import mirror, store
-from .databases import REVISION, VERSIONS, connections, reading, revision_of, unlike
-from .records import Base, Study, Trial
+from .databases import MYSQL, REVISION, VERSIONS, connections, reading, revision_of, unlike
+from .records import Base, Study, Trial, Words
 
 __all__ = ["findings"]
 
@@ -59,47 +61,60 @@ def _broken(connection: Connection) -> Iterator[str]:
     for (said,) in connection.execute(text("PRAGMA integrity_check(20)")):
         if said != "ok":
             yield f"the file is damaged ({said}): {BACKUP}"
-    for name, row, other, _ in connection.execute(text("PRAGMA foreign_key_check")).fetchmany(20):
-        yield f"row {row} of {name} refers to a row of {other} that there is not: {BACKUP}"
+    lost = Counter(
+        (name, other) for name, _, other, _ in connection.execute(text("PRAGMA foreign_key_check"))
+    )
+    for (name, other), count in lost.items():
+        rows = "1 row" if count == 1 else f"{count} rows"
+        yield f"{rows} of {name} belong to rows of {other} that are gone: {BACKUP}"
 
 
 def _differences(connection: Connection) -> Iterator[str]:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    ours = {*Base.metadata.tables, VERSIONS.name}
+    gone = {*Base.metadata.tables, VERSIONS.name} - set(inspect(connection).get_table_names())
+    for name in sorted(gone):
+        yield f"the table {name} is gone: {BACKUP}"
+    ours = set(Base.metadata.tables) - gone
     context = MigrationContext.configure(
         connection,
         opts={
-            "include_name": lambda name, kind, _: kind != "table" or name in Base.metadata.tables,
+            "include_name": lambda name, kind, _: kind != "table" or name in ours,
+            "include_object": lambda what, name, kind, *_: kind != "table" or name in ours,
             "compare_type": _other_type,
         },
     )
     for difference in compare_metadata(context, Base.metadata):
         steps = difference if isinstance(difference, list) else [difference]  # a list: of a column
         for what, *about in steps:
-            words = " ".join(_word(part) for part in about if part is not None)
             yield (
                 f"the tables are not those of version {REVISION} ({what.replace('_', ' ')}: "
-                f"{words}): {BACKUP}"
+                f"{_words(about)}): {BACKUP}"
             )
-    for name in sorted(ours - set(inspect(connection).get_table_names())):
-        yield f"the table {name} is gone: {BACKUP}"
 
 
 def _other_type(context: Any, inspected: Any, column: Any, there: Any, type_: Any) -> bool | None:
     """Whether a column is of another type; ``None``: as Alembic finds."""
-    if context.dialect.name == "mariadb" and isinstance(type_, JSON):
-        return False  # there it is a long text
+    if context.dialect.name not in MYSQL:
+        return None
+    if isinstance(type_, Float):
+        return not isinstance(there, Float)  # of our 53 bits it makes DOUBLE
+    if isinstance(type_, Words):
+        return not isinstance(there, String)  # and of 20,000 characters MEDIUMTEXT
+    if isinstance(type_, JSON):
+        return not isinstance(there, JSON | String)  # MariaDB's is a long text
     return None
 
 
-def _word(part: Any) -> str:
-    if isinstance(part, dict):  # of a column that is there, what is the same
-        return ""
-    name = getattr(part, "name", None)
-    table = getattr(getattr(part, "table", None), "name", None)
-    return f"{table}.{name}" if table and name else str(name or part)
+def _words(about: list[Any]) -> str:
+    """What a difference is about: a part of a table, or a table's name and what follows."""
+    part = about[-1]
+    if isinstance(part, SchemaItem):
+        table = getattr(part, "table", None)
+        name = getattr(part, "name", None) or "without a name"
+        return f"{name} of {table.name}" if table is not None else str(name)
+    return " ".join(str(word) for word in about if word is not None and not isinstance(word, dict))
 
 
 def _disagreements(session: Session, study: Study) -> Iterator[str]:
@@ -119,7 +134,10 @@ def _disagreements(session: Session, study: Study) -> Iterator[str]:
     theirs = mirror.states(session, study.optuna_id)
     for numbers, what in (
         (set(ours) - set(theirs), f"missing in Optuna's tables: {BACKUP}"),
-        (set(theirs) - set(ours), "in Optuna's tables only, and no search goes on with them"),
+        (
+            set(theirs) - set(ours),
+            "in Optuna's tables only, where no search sees them: delete them there",
+        ),
     ):
         if numbers:
             yield f"{named}: {_trials(numbers)} {what}"

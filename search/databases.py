@@ -33,6 +33,7 @@ from .records import Base
 
 __all__ = [
     "FIRST",
+    "MYSQL",
     "REVISION",
     "VERSIONS",
     "alone",
@@ -40,6 +41,7 @@ __all__ = [
     "open_database",
     "reading",
     "revision_of",
+    "said",
     "shown",
     "unlike",
     "url_of",
@@ -94,6 +96,8 @@ def url_of(storage: str) -> URL:
     url = url.set(drivername=DRIVERS[url.drivername])
     if url.get_backend_name() == "sqlite":
         return url
+    for name in {"password", "passwd"} & set(url.query):  # where every log hides it
+        url = url.set(password=str(url.query[name])).difference_update_query([name])
     if url.get_backend_name() in MYSQL:
         url = url.update_query_dict({"charset": "utf8mb4"})  # names in any script
     path = os.environ.get(PASSWORD_FILE)
@@ -109,9 +113,8 @@ def url_of(storage: str) -> URL:
 def shown(storage: str | URL) -> str:
     """An address for people and logs: without its password."""
     url = storage if isinstance(storage, URL) else url_of(storage)
-    secret = SECRETS & set(url.query)
-    url = url.update_query_dict(dict.fromkeys(secret, "***")) if secret else url
-    return url.render_as_string(hide_password=True)
+    url = url.update_query_dict(dict.fromkeys(SECRETS & set(url.query), "***"))
+    return url.render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
 # ------------------------------------------------------------------------------------- opening
@@ -131,8 +134,12 @@ def open_database(
     never wait for the search.
     """
     engine = connections(storage, create=create, read_only=read_only, most=BUDGET[of])
-    with reading(storage):
-        _check_revision(engine, storage, create=create)
+    try:
+        with reading(storage):
+            _check_revision(engine, storage, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -155,6 +162,8 @@ def connections(
         options["execution_options"] = {"postgresql_readonly": True}
     if backend in MYSQL:
         options["isolation_level"] = "READ COMMITTED"
+        if url.password is not None:  # which the driver would write as Latin-1
+            options["connect_args"]["password"] = str(url.password).encode()
         if read_only:
             options["connect_args"]["init_command"] = "SET SESSION TRANSACTION READ ONLY"
     return create_engine(
@@ -168,10 +177,15 @@ def reading(storage: str) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise BadValue(f"cannot open {shown(storage)}: {str(error.orig).strip()}") from None
+        raise BadValue(f"cannot open {shown(storage)}: {said(error)}") from None
     except DatabaseError as error:
-        said = str(error.orig).strip()
-        raise BadValue(f"{shown(storage)} is no database of ours: {said}") from None
+        raise BadValue(f"{shown(storage)} is no database of ours: {said(error)}") from None
+
+
+def said(error: DatabaseError) -> str:
+    """What the database had to say, without the statement."""
+    words = error.orig.args[-1:] if error.orig else ()  # MySQL puts a number before
+    return str(words[0] if words else error.orig).strip()
 
 
 def _sqlite(url: URL, *, create: bool, read_only: bool, most: int) -> Engine:

@@ -65,12 +65,14 @@ class Words(TypeDecorator[str]):
         self.most = most
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """How a database keeps it."""
         kind: String = String(self.most) if self.most < 1000 else Text()
         if self.most >= 1000 and dialect.name in ("mysql", "mariadb"):
             kind = Text(self.most)  # it counts bytes: without a number, 65,535
-        return dialect.type_descriptor(kind)
+        return kind  # dialect.type_descriptor would have PostgreSQL take VARCHAR for TEXT
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """What a database is given."""
         if value is None:
             return None
         plain = readable(value)

@@ -35,6 +35,7 @@ from .databases import (
     connections,
     reading,
     revision_of,
+    said,
     shown,
     unlike,
     url_of,
@@ -106,8 +107,7 @@ def upgrade(storage: str) -> Path | None:
             _migrate(connection)
             _nothing_dangles(connection)
     except DatabaseError as error:
-        why = str(error.orig).strip()
-        raise BadValue(f"{shown(storage)} stays as it was: {why}") from error
+        raise BadValue(f"{shown(storage)} stays as it was: {said(error)}") from error
     except BadValue as error:
         raise BadValue(f"{shown(storage)} stays as it was: {error}") from None
     return copy

@@ -244,11 +244,14 @@ def _fill_study(connection: sa.Connection, study: Any) -> None:
         raise BadValue(f"trial {number} of study {study.name!r} has lost its Optuna trial")
     chosen = _chosen(connection, optuna_id)
     seed, seq = study.spec.get("recipe", {}).get("seed", 0), study.seq
+    changed: list[dict[str, Any]] = []  # these two are written at once: there may be many
+    kept: list[dict[str, Any]] = []
     for trial in trials:
         told, state = there.pop(trial.number), trial.state
         if state == "running":
             state, seq = "waiting", seq + 1
         filled = {
+            "of": trial.id,
             "optuna_id": told.trial_id,
             "seed": seed,
             "chosen": chosen.get(told.trial_id),
@@ -257,12 +260,16 @@ def _fill_study(connection: sa.Connection, study: Any) -> None:
             "state": state,
             "seq": trial.seq if state == trial.state else seq,
         }
-        connection.execute(sa.update(TRIAL).where(TRIAL.c.id == trial.id).values(filled))
+        changed.append(filled)
         _step(connection, trial, state, told)
         if trial.weights is not None:
-            kept = {"study_id": study.id, "trial_id": trial.id, "kind": "weights", "about": {}}
-            kept |= {"address": trial.weights, "created": trial.ended or trial.created}
-            connection.execute(sa.insert(ARTIFACT).values(kept))
+            file = {"study_id": study.id, "trial_id": trial.id, "kind": "weights", "about": {}}
+            file |= {"address": trial.weights, "created": trial.ended or trial.created}
+            kept.append(file)
+    if changed:
+        connection.execute(sa.update(TRIAL).where(TRIAL.c.id == sa.bindparam("of")), changed)
+    if kept:
+        connection.execute(sa.insert(ARTIFACT), kept)
     for left in there.values():
         _remove(connection, study.name, left)
     filled = {
@@ -277,10 +284,10 @@ def _fill_study(connection: sa.Connection, study: Any) -> None:
         "finished": sum(trial.state == "complete" for trial in trials),
     }
     connection.execute(sa.update(STUDY).where(STUDY.c.id == study.id).values(filled))
-    steps = connection.execute(sa.select(STEP).where(STEP.c.study_id == study.id))
-    for step in steps.all():
-        if step.number not in step.members:  # it moved nothing
-            connection.execute(sa.delete(STEP).where(STEP.c.id == step.id))
+    steps = connection.execute(sa.select(STEP).where(STEP.c.study_id == study.id)).all()
+    idle = [{"of": step.id} for step in steps if step.number not in step.members]
+    if idle:
+        connection.execute(sa.delete(STEP).where(STEP.c.id == sa.bindparam("of")), idle)
 
 
 def _chosen(connection: sa.Connection, optuna_id: int) -> dict[int, dict[str, Any]]:
