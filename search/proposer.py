@@ -47,8 +47,8 @@ class Proposal:
 
 class _Idea(NamedTuple):
     placement: Placement
-    attributes: dict[str, Any] = {}
-    parents: tuple[int, ...] = ()
+    attributes: dict[str, Any]
+    parents: tuple[int, ...]
 
 
 class Proposer:
@@ -128,9 +128,9 @@ class Proposer:
                 yield from self._near_front(number, attributes)
             rng = Random(f"{self.seed}-{number}")
             for _ in range(SAMPLES):
-                yield _Idea(self.space.sample(rng), attributes)
+                yield _Idea(self.space.sample(rng), attributes, ())
         while (placement := self._first_unknown()) is not None:
-            yield _Idea(placement, attributes)
+            yield _Idea(placement, attributes, ())
 
     def _asked(self, number: int, attempt: int) -> _Idea:
         """What the sampler proposes, with a seed of its own for each attempt."""
@@ -183,9 +183,8 @@ class Proposer:
         """``idea`` with fewer modules, or else one at random: feasible and new."""
         rng = self._rng(number, "repair")
         chosen = self._chosen(idea.placement)
-        taken = [
-            name for name in chosen if name in self._slots and chosen[name] not in (NOTHING, REMOVE)
-        ]
+        slots = self.space.slot_parameters
+        taken = [n for n in chosen if n in slots and chosen[n] not in (NOTHING, REMOVE)]
         rng.shuffle(taken)
         for name in taken:
             chosen[name] = NOTHING
@@ -193,7 +192,7 @@ class Proposer:
             if self._is_new(fewer) and self._is_feasible(fewer.placement):
                 return fewer
         for _ in range(ATTEMPTS):
-            sampled = _Idea(self.space.sample(rng), idea.attributes)
+            sampled = _Idea(self.space.sample(rng), idea.attributes, ())
             if self._is_new(sampled) and self._is_feasible(sampled.placement):
                 return sampled
         return None

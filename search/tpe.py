@@ -73,9 +73,7 @@ class TPE(TPESampler):
                 study, trial, param_name, param_distribution
             )
         parameter = self._estimates.of(param_name, len(param_distribution.choices))
-        return param_distribution.choices[
-            parameter.chosen(self._rng.rng, self._n_ei_candidates)
-        ]
+        return param_distribution.choices[parameter.chosen(self._rng.rng, self._n_ei_candidates)]
 
 
 class Estimates:
@@ -120,9 +118,7 @@ class _Moment:
         if name not in self._parameters:
             codes = self._trials.codes(name)
             good, others = (codes[numbers] for numbers in self._split)
-            self._parameters[name] = _Parameter(
-                good[good != NONE], others[others != NONE], choices
-            )
+            self._parameters[name] = _Parameter(good[good != NONE], others[others != NONE], choices)
         return self._parameters[name]
 
 
@@ -167,9 +163,7 @@ class _Parameter:
     a weight for each: ``choices`` is the kind of the even one that comes last.
     """
 
-    def __init__(
-        self, good: NDArray[np.int16], others: NDArray[np.int16], choices: int
-    ) -> None:
+    def __init__(self, good: NDArray[np.int16], others: NDArray[np.int16], choices: int) -> None:
         self._choices = choices
         self._good, self._others = (np.append(codes, choices) for codes in (good, others))
         weights = np.append(np.ones(len(good)), [1.0])

@@ -17,13 +17,19 @@ from foveate.search.trials import Seen, Trials
 
 SLOTS = {f"layer{n}": ("none", "se", "eca", "cbam", "aw")[: 2 + n % 4] for n in range(8)}
 SLOTS |= {"wide": tuple(f"module{n}" for n in range(25)), "@width": (0.5, 1.0, 2.0)}
-HYPER = {"se.reduction": (4, 8, 16, 32), "eca.kernel": ("auto", 3, 5), "cbam.residual": (True, False)}
+HYPER = {
+    "se.reduction": (4, 8, 16, 32),
+    "eca.kernel": ("auto", 3, 5),
+    "cbam.old": (True, False),
+}
 COORDINATES = SLOTS | HYPER
 
 
 def ask(chooser: Any) -> dict[str, Any]:
     """A space with parameters that are there only if others ask for them."""
-    chosen = {name: chooser.suggest_categorical(name, list(values)) for name, values in SLOTS.items()}
+    chosen = {
+        name: chooser.suggest_categorical(name, list(values)) for name, values in SLOTS.items()
+    }
     for name, values in HYPER.items():
         if name.partition(".")[0] in chosen.values():
             chosen[name] = chooser.suggest_categorical(name, list(values))
@@ -93,7 +99,9 @@ def theirs(study: optuna.Study, seed: int, **options: Any) -> dict[str, Any]:
     return chosen
 
 
-def agree(trials: Sequence[Seen], seeds: Sequence[int], objectives: int = 2, **options: Any) -> None:
+def agree(
+    trials: Sequence[Seen], seeds: Sequence[int], objectives: int = 2, **options: Any
+) -> None:
     """Ours and Optuna's choose the same, with all these seeds."""
     ours = Trials(COORDINATES, objectives)
     ours.update(trials)
