@@ -114,7 +114,7 @@ class Proposer:
 
     def _ideas(self, number: int) -> Iterator[_Idea]:
         """What trial ``number`` may be, the best first, known ones among it."""
-        if self.exhausted:
+        if self._first_unknown() is None:
             return
         attributes: dict[str, Any] = {}
         if self.settings.name != "grid":

@@ -408,6 +408,7 @@ def test_a_storage_shows_trials_as_samplers_are_to_see_them() -> None:
     mirror = Mirror(trials, 8)
     study = optuna.Study("study", mirror)
     shown = study.get_trials()
+    assert shown.pop() == mirror.asked
     assert [one.number for one in shown] == list(range(8))
     assert [one.state.name for one in shown] == [
         *("WAITING", "RUNNING", "COMPLETE", "COMPLETE", "FAIL", "PRUNED"),
