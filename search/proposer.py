@@ -23,6 +23,7 @@ from .trials import Seen, Trials
 __all__ = ["Proposal", "Proposer", "Seen"]
 
 ATTEMPTS = 25  # proposals of the sampler that may be known before others are looked for
+SLOW = 3  # the same of one that takes seconds for each
 NEIGHBOURS = 200  # of members of the front, before chance takes over
 SAMPLES = 1000  # at random, before the space is gone through
 IN_A_ROW = 3  # infeasible proposals that a study is told of, before the next one is repaired
@@ -121,7 +122,7 @@ class Proposer:
             if number >= self.settings.startup:
                 if self._rng(number, "gaps").random() < self.settings.gaps:
                     yield from self._in_gap(number)
-                for attempt in range(ATTEMPTS):
+                for attempt in range(SLOW if self.settings.name == "gp" else ATTEMPTS):
                     idea = self._asked(number, attempt)
                     attributes = idea.attributes  # a generation, for one, counts for what follows
                     yield idea
