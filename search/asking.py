@@ -80,8 +80,11 @@ class Replica(BaseStorage):
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        """All but the one that is being proposed, by number."""
-        found = self._trials.all_frozen(states)
+        """All by number, with the one that is being proposed among those running."""
+        found = [t for t in self._trials.all_frozen(states) if t.number != self.asked.number]
+        if states is None or TrialState.RUNNING in states:
+            found.append(self.asked)
+            found.sort(key=lambda trial: trial.number)
         return copied(found) if deepcopy else found
 
     # what proposing needs nowhere

@@ -20,7 +20,7 @@ Dominates = Callable[[FrozenTrial, FrozenTrial, Sequence[StudyDirection]], bool]
 
 def population_for(trials: int) -> int:
     """How large the generations of a search of so many trials are."""
-    return max(6, min(50, trials // 10))
+    return max(8, min(50, trials // 10))
 
 
 class NSGA2(NSGAIISampler):

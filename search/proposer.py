@@ -23,6 +23,7 @@ from .trials import Seen, Trials
 __all__ = ["Proposal", "Proposer", "Seen"]
 
 ATTEMPTS = 25  # proposals of the sampler that may be known before others are looked for
+SLOW = 3  # the same of one that takes seconds for each
 NEIGHBOURS = 200  # of members of the front, before chance takes over
 SAMPLES = 1000  # at random, before the space is gone through
 IN_A_ROW = 3  # infeasible proposals that a study is told of, before the next one is repaired
@@ -47,8 +48,8 @@ class Proposal:
 
 class _Idea(NamedTuple):
     placement: Placement
-    attributes: dict[str, Any] = {}
-    parents: tuple[int, ...] = ()
+    attributes: dict[str, Any]
+    parents: tuple[int, ...]
 
 
 class Proposer:
@@ -114,23 +115,23 @@ class Proposer:
 
     def _ideas(self, number: int) -> Iterator[_Idea]:
         """What trial ``number`` may be, the best first, known ones among it."""
-        if self.exhausted:
+        if self._first_unknown() is None:
             return
         attributes: dict[str, Any] = {}
         if self.settings.name != "grid":
             if number >= self.settings.startup:
                 if self._rng(number, "gaps").random() < self.settings.gaps:
                     yield from self._in_gap(number)
-                for attempt in range(ATTEMPTS):
+                for attempt in range(SLOW if self.settings.name == "gp" else ATTEMPTS):
                     idea = self._asked(number, attempt)
                     attributes = idea.attributes  # a generation, for one, counts for what follows
                     yield idea
                 yield from self._near_front(number, attributes)
             rng = Random(f"{self.seed}-{number}")
             for _ in range(SAMPLES):
-                yield _Idea(self.space.sample(rng), attributes)
+                yield _Idea(self.space.sample(rng), attributes, ())
         while (placement := self._first_unknown()) is not None:
-            yield _Idea(placement, attributes)
+            yield _Idea(placement, attributes, ())
 
     def _asked(self, number: int, attempt: int) -> _Idea:
         """What the sampler proposes, with a seed of its own for each attempt."""
@@ -183,9 +184,8 @@ class Proposer:
         """``idea`` with fewer modules, or else one at random: feasible and new."""
         rng = self._rng(number, "repair")
         chosen = self._chosen(idea.placement)
-        taken = [
-            name for name in chosen if name in self._slots and chosen[name] not in (NOTHING, REMOVE)
-        ]
+        slots = self.space.slot_parameters
+        taken = [n for n in chosen if n in slots and chosen[n] not in (NOTHING, REMOVE)]
         rng.shuffle(taken)
         for name in taken:
             chosen[name] = NOTHING
@@ -193,7 +193,7 @@ class Proposer:
             if self._is_new(fewer) and self._is_feasible(fewer.placement):
                 return fewer
         for _ in range(ATTEMPTS):
-            sampled = _Idea(self.space.sample(rng), idea.attributes)
+            sampled = _Idea(self.space.sample(rng), idea.attributes, ())
             if self._is_new(sampled) and self._is_feasible(sampled.placement):
                 return sampled
         return None

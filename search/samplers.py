@@ -50,9 +50,7 @@ def check(name: str, options: Mapping[str, Any]) -> None:
     takes_any = any(one.kind == one.VAR_KEYWORD for one in parameters.values())
     for key in options:
         if key == "seed":
-            raise BadValue(
-                "sampler.options may not set seed, which follows from that of the search"
-            )
+            raise BadValue("sampler.options may not set seed: it follows from that of the search")
         if key not in parameters and not takes_any:
             known = sorted(set(parameters) - {"seed"})
             raise unknown(f"option of {name}", key, known)
@@ -85,7 +83,7 @@ def maker(name: str, options: Mapping[str, Any], trials: Trials, budget: int) ->
         options = {"population_size": population_for(budget)} | dict(options)
     if name == "gp":
         options = {"warn_independent_sampling": False} | dict(options)
-    kind = _kind(name)
+    kind: Callable[..., BaseSampler] = _kind(name)
     if "seed" in inspect.signature(kind).parameters:
         return lambda seed: _quietly(partial(kind, **options, seed=seed))
     return lambda seed: _quietly(partial(kind, **options))
@@ -119,7 +117,7 @@ def _quietly(make: Callable[[], BaseSampler]) -> BaseSampler:
 
 def _rehearse(name: str, options: Mapping[str, Any]) -> None:
     """Have it propose in a small study, so that what it cannot do is known before a search."""
-    coordinates = {"here": ("none", "se"), "there": ("none", "se", "eca")}
+    coordinates = {f"layer{place}": ("none", "se", "eca") for place in range(12)}
     trials = Trials(coordinates, 2, noted=noted(name))
     rng = Random(0)
     trials.update(

@@ -69,7 +69,8 @@ class Sampler(Settings):
 
     # tpe, nsga2, gp, random, grid, or a sampler of Optuna's or your own: package.module:Class
     name: str = "tpe"
-    options: dict[str, Any] = {}  # of its constructor: {multivariate: true}
+    # of its constructor: {multivariate: true}
+    options: dict[str, Any] = Field(default_factory=dict)
     startup: int = Field(14, ge=0)  # trials, baselines included
     gaps: float = Field(0.0, ge=0, le=1)  # share of the proposals for the widest gap of the front
 

@@ -79,6 +79,10 @@ class Trials:
         self._seen: dict[int, Seen] = {}
         self._frozen: dict[int, FrozenTrial] = {}
         self._shared: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
+        self.states = np.full(0, NONE, dtype=np.int8)
+        self.values = np.empty((0, objectives))
+        self.violation = np.empty(0)  # what is above 0, summed up
+        self._codes = np.full((len(coordinates), 0), NONE, dtype=np.int16)
         self._make_room(64)
 
     def __len__(self) -> int:
@@ -119,20 +123,19 @@ class Trials:
                 self._noted_by[key], self.study_attributes[key] = number, value
 
     def _make_room(self, size: int) -> None:
-        there = len(self._seen) and len(self.states)
+        there = len(self.states)
         states = np.full(size, NONE, dtype=np.int8)
         codes = np.full((len(self._rows), size), NONE, dtype=np.int16)
         values = np.full((size, self.objectives), np.nan)
         violation = np.zeros(size)
-        if there:
-            states[:there], codes[:, :there] = self.states, self._codes
-            values[:there], violation[:there] = self.values, self.violation
+        states[:there], codes[:, :there] = self.states, self._codes
+        values[:there], violation[:there] = self.values, self.violation
         self.states, self._codes, self.values, self.violation = states, codes, values, violation
 
     # as columns
 
     def codes(self, name: str) -> NDArray[np.int16]:
-        """Of each number, which choice it made for the parameter ``name``; ``NONE``: it has none."""
+        """Of each number the code of its choice for ``name``; ``NONE`` if it has none."""
         codes: NDArray[np.int16] = self._codes[self._rows[name]]
         return codes
 

@@ -207,7 +207,7 @@ class Space:
             for (scope_name, option), pairs in scopes.items():
                 shared = self._variant(option, pairs)
                 chosen |= {f"{scope_name}.{key}": value for key, value in shared.items()}
-            follower = _Given(known | chosen, self._slot_parameters)
+            follower = _Given(known | chosen, self.slot_parameters)
             try:
                 again = self.suggest(follower)
             except BadValue:
@@ -244,7 +244,7 @@ class Space:
         if self.settings.most is not None:  # else nearly every sample would have as many
             slots = max(len(choices) for choices in self._choices.values())
             share = min(share, rng.randint(0, self.settings.most) / slots)
-        return self.suggest(_Dice(rng, share, self._slot_parameters))
+        return self.suggest(_Dice(rng, share, self.slot_parameters))
 
     def neighbours(self, placement: Placement) -> Iterator[Placement]:
         """Every placement of the space that differs from ``placement`` in one choice.
@@ -256,14 +256,14 @@ class Space:
             BadValue  if ``placement`` is outside of the space
         """
         chosen = self._parameters_of(placement)
-        asked = _Given(chosen, self._slot_parameters)
+        asked = _Given(chosen, self.slot_parameters)
         self.suggest(asked)
         seen = {placement}
         for name, choices in asked.offered.items():
             for value in choices:
                 if name == "@backbone" or _same(value, chosen[name]):
                     continue
-                given = _Given(chosen | {name: value}, self._slot_parameters)
+                given = _Given(chosen | {name: value}, self.slot_parameters)
                 other = self.suggest(given)
                 if other in seen or not self._as_asked(other, given):
                     continue
@@ -315,7 +315,7 @@ class Space:
             if not 0 <= number < len(choices):
                 raise BadValue(f"{name} is a number from 0 to {len(choices) - 1}, got {number}")
             chosen[name] = choices[number]
-        return self.suggest(_Given(chosen, self._slot_parameters))
+        return self.suggest(_Given(chosen, self.slot_parameters))
 
     def baselines(self) -> dict[str, Placement]:
         """What a front has to be compared with, by origin.
@@ -578,11 +578,12 @@ class Space:
     def _as_asked(self, placement: Placement, given: "_Given") -> bool:
         """Whether ``placement`` has all the modules that ``given`` chose."""
         again = self.parameters(placement)
-        slots = {key for key in given.chosen if key in self._slot_parameters}
+        slots = {key for key in given.chosen if key in self.slot_parameters}
         return again is not None and all(again.get(key) == given.chosen[key] for key in slots)
 
     @cached_property
-    def _slot_parameters(self) -> frozenset[str]:
+    def slot_parameters(self) -> frozenset[str]:
+        """The parameters that say what stands at a slot; the others say how, or in what."""
         return frozenset(
             self._prefix(name) + slot for name, slots in self._choices.items() for slot in slots
         )

@@ -110,10 +110,9 @@ def test_the_last_change_counts_and_goes_over_the_file(written: Any) -> None:
         ("data.name=cifra10", "no data set 'cifra10'; did you mean 'cifar10'? there are: clut"),
         ("data.image_size=4", "data.image_size: should be greater than or equal to 8, got 4"),
         ("data.validation=1", "data.validation: should be less than 1, got 1"),
-        (
-            "sampler.name=bayes",
-            "no sampler 'bayes'; there are: gp, grid, nsga2, random, tpe, package.module:Class",
-        ),
+        ("sampler.name=grd", "no sampler 'grd'; did you mean 'grid'? there are: gp, grid, nsga2"),
+        ("sampler.options=[1]", "sampler.options: should be a valid dictionary, got [1]"),
+        ("sampler.gaps=2", "sampler.gaps: should be less than or equal to 1, got 2"),
         ("stopping.factor=1", "stopping.factor: should be greater than 1, got 1"),
         ("resources.gpus=-1", "resources.gpus: should be greater than or equal to 0, got -1"),
         ("time_budget=0", "time_budget: should be greater than 0, got 0"),

@@ -20,7 +20,7 @@ SLOTS |= {"wide": tuple(f"module{n}" for n in range(25)), "@width": (0.5, 1.0, 2
 HYPER = {
     "se.reduction": (4, 8, 16, 32),
     "eca.kernel": ("auto", 3, 5),
-    "cbam.residual": (True, False),
+    "cbam.old": (True, False),
 }
 COORDINATES = SLOTS | HYPER
 

@@ -549,3 +549,43 @@ def test_the_space_of_ean_is_each_block_with_or_without_it() -> None:
     assert {slot.name for slot in ean.slots} == {
         f"layer{stage}.{block}.bn2" for stage in (1, 2, 3) for block in (0, 1)
     }
+
+
+@pytest.mark.parametrize("most", [None, 2])
+@pytest.mark.parametrize("hyperparameters", ["fixed", "module", "stage", "site"])
+@pytest.mark.parametrize("granularity", ["block", "stage"])
+def test_a_small_space_can_be_gone_through(
+    granularity: str, hyperparameters: str, most: int | None
+) -> None:
+    """Each placement comes once, all of them do, and each is of the space."""
+    values = {"granularity": granularity, "hyperparameters": hyperparameters, "most": most}
+    values |= {"backbone": "resnet8", "modules": ("se", "eca"), "kinds": ("branch",)}
+    settings = SpaceSettings(**values, stages=(1, 3))  # type: ignore[arg-type]
+    space = Space(settings, 16)
+    there = list(space)
+    assert len({placement.key for placement in there}) == len(there) == space.size
+    assert there == list(space) and there[0] == space.base
+    assert all(space.parameters(placement) is not None for placement in there)
+    assert {sample(space, seed) for seed in range(100)} <= {*there}
+
+
+def test_so_can_one_of_several_backbones_widths_and_sizes() -> None:
+    space = Space(
+        SpaceSettings(
+            backbone="resnet8",
+            backbones=("resnet14",),
+            widths=(0.5, 1.0),
+            image_sizes=(8, 16),
+            modules=("simam",),
+            kinds=("branch",),
+            stages=(1,),
+        ),
+        16,
+    )
+    there = list(space)
+    assert len({*there}) == len(there) == space.size
+    assert {placement.base for placement in there} == {*space.bases}
+
+
+def sample(space: Space, seed: int) -> Placement:
+    return space.sample(Random(seed))
