@@ -25,7 +25,7 @@ __all__ = ["COLUMNS", "FORMATS", "LoadedStudy", "for_a_spreadsheet", "load_study
 
 FORMATS = ("csv", "json", "parquet")
 TRIALS = {
-    "number": "of the trial, from 0; also of the Optuna trial",
+    "trial": "its number, from 0; that of the Optuna trial, too",
     "origin": "bare, everywhere:MODULE, user, sampler, ...",
     "state": "waiting, running, complete, stopped, failed or infeasible",
     "on_front": "whether it is on the front",
@@ -140,9 +140,9 @@ class LoadedStudy:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """Every trial by number, the index."""
-        frame = self._read(store.trial_rows, TRIALS, {})
-        return frame.set_index("number", drop=False)
+        """Every trial, by its number."""
+        frame = self._read(store.trial_rows, TRIALS, {"trial": "number"})
+        return frame.set_index("trial", drop=False).rename_axis(None)
 
     @cached_property
     def parameters(self) -> pd.DataFrame:
@@ -153,8 +153,7 @@ class LoadedStudy:
         with _opened(self.storage) as session:
             rows = store.trial_rows(session, self.study, ("number", "chosen"))
         chosen = {number: values for number, values in rows if values is not None}
-        frame = pd.DataFrame.from_dict(chosen, orient="index")
-        return frame.rename_axis("number")
+        return pd.DataFrame.from_dict(chosen, orient="index")
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
@@ -165,7 +164,7 @@ class LoadedStudy:
     def front(self) -> pd.DataFrame:
         """The trials on the front, cheapest first."""
         there = self.trials[self.trials["on_front"].astype(bool)]
-        there = there.sort_values(["gflops", "number"]).rename(columns={"number": "trial"})
+        there = there.sort_values(["gflops", "trial"])
         bare = self.study.bare_gflops
         there = there.assign(extra_percent=100 * (there["gflops"] - bare) / bare)
         return there[list(FRONT)].reset_index(drop=True)

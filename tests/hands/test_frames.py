@@ -153,7 +153,7 @@ def test_what_is_written_reads_back(
     for name in frames.COLUMNS:
         frame, there = getattr(loaded, name), read(tmp_path / "all" / f"{name}.{format}")
         assert [*there.columns] == [*frame.columns] and len(there) == len(frame)
-        for column in ("number", "trial", "accuracy", "gflops", "hypervolume"):
+        for column in ("trial", "accuracy", "gflops", "hypervolume"):
             if column in there:
                 assert there[column].tolist() == pytest.approx(frame[column].tolist(), nan_ok=True)
     about = json.loads((tmp_path / "all" / "study.json").read_text())
