@@ -139,8 +139,8 @@ def _nobody(rows: Sequence[_Row], study: Study, alive: Sequence[Driver]) -> Iter
     elif waiting or left:
         yield Finding(
             "look",
-            f"nobody searches, though {_count(waiting, 'trial')} wait and "
-            f"{left} of {study.spec['trials']} are to be proposed or trained",
+            f"nobody searches: {_count(waiting, 'trial')} waiting, {left} of "
+            f"{study.spec['trials']} to be proposed or trained",
             "foveate search goes on with it",
             figures,
         )

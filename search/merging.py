@@ -32,10 +32,7 @@ class Merged:
     kept: int = 0  # are there already, or are being trained there
 
     def __str__(self) -> str:
-        return (
-            f"{self.new} trials are new there, {self.replaced} are fully trained now, "
-            f"and {self.kept} were there already"
-        )
+        return f"{self.new} new there, {self.replaced} fully trained now, {self.kept} there already"
 
 
 def merge(old: Session, study: Study, new: Session, into: Study) -> Merged:

@@ -5,7 +5,17 @@ from collections.abc import Callable
 from typing import Any
 
 import optuna
-from sqlalchemy import Column, ColumnElement, Connection, Engine, MetaData, Table, insert, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    MetaData,
+    Select,
+    Table,
+    insert,
+    select,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -161,19 +171,14 @@ class _Copy:
     def _pairs(
         self, tables: tuple[Table, Table], of: Column[int], old_id: int, new_id: int
     ) -> dict[int, int]:
-        """The new id of each trial, which has the same number."""
-        there, here = (
-            {
-                number: one
-                for number, one in connection.execute(
-                    select(table.c.number, table.c[of.name]).where(table.c.study_id == study_id)
-                )
-            }
-            for connection, table, study_id in zip(
-                (self.old, self.new), tables, (old_id, new_id), strict=True
-            )
-        )
-        return {one: here[number] for number, one in there.items()}
+        """The new id of each trial: the one that has its number there."""
+        source, target = tables
+
+        def numbered(table: Table, study_id: int) -> Select[Any]:
+            return select(table.c.number, table.c[of.name]).where(table.c.study_id == study_id)
+
+        here = {row.number: row[1] for row in self.new.execute(numbered(target, new_id))}
+        return {one: here[number] for number, one in self.old.execute(numbered(source, old_id))}
 
     def _pour(
         self,

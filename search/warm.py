@@ -69,7 +69,12 @@ def translated(
 
     Hyper-parameters that the space has not are its modules' defaults.
     """
-    for base in space.bases:
+
+    def distance(base: Placement) -> tuple[bool, bool]:
+        name, other = (one.backbone.partition("@")[0] for one in (base, placement))
+        return base != placement.base, name != other
+
+    for base in sorted(space.bases, key=distance):
         for modules in _moved(placement, sites, base, space.image_size):
             for chosen in (modules, [Module(one.site, one.name) for one in modules]):
                 try:

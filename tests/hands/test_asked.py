@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from foveate.errors import BadValue, UnknownName, UserError
+from foveate.errors import BadValue, UserError
 from foveate.search import asked, store
 from foveate.search.records import Study
 from foveate.spaces import Placement, Space, place
@@ -65,7 +65,7 @@ def test_a_placement_that_the_study_has_is_refused_and_none_is_added(
 
 
 def test_a_placement_is_enqueued_once(engine: Engine, study: Study) -> None:
-    with pytest.raises(BadValue, match="it is trial 0, which is waiting$"):
+    with pytest.raises(BadValue, match=r"it is trial 0, which is waiting$"):
         enqueue(engine, study, *[placed("layer3.0.bn2=se")] * 2)
 
 
@@ -94,8 +94,14 @@ def test_a_spelled_placement_is_completed_and_checked() -> None:
         ('{"version": 9}', "no placement in JSON: a placement of version 9, not 1, got "),
         ('{"version": 1, "modules": [], "backbone": 3}', "no placement in JSON: "),
         ('{"version": 1, "modules": [], "backbone": "resnet9"}', "no backbone 'resnet9'; did you "),
-        ('{"version": 1, "modules": [["a\\ud800\\u0000", "se", {}]], "backbone": "resnet8"}', "no s"),
-        ('{"version": 1, "modules": [["layer1.0.bn2", "se"]], "backbone": "resnet8"}', "no placeme"),
+        (
+            '{"version": 1, "modules": [["a\\ud800\\u0000", "se", {}]], "backbone": "resnet8"}',
+            "no s",
+        ),
+        (
+            '{"version": 1, "modules": [["layer1.0.bn2", "se"]], "backbone": "resnet8"}',
+            "no placeme",
+        ),
         ("x" * 10_000, "no placement in JSON: Expecting value"),
         ("[" * 10_000, "no placement in JSON: "),
         ("\ud800", "no placement in JSON: "),
@@ -135,5 +141,3 @@ def test_a_file_that_is_none_is_one_sentence(
         path.write_bytes(content)
     with pytest.raises(BadValue, match=f"^{sentence}"):
         asked.read_placements(str(path), "resnet8", 16)
-
-

@@ -27,7 +27,7 @@ def loaded(study: Study, add: Add, storage: str) -> frames.LoadedStudy:
     add(0.5, 0.6, origin="bare")
     add(0.5, 0.7, SE, extra=0.1)
     add(0.55, ECA, extra=0.05)
-    add(0.4, "layer3.0.bn2=eca", state="stopped", expected=0.5, reason="=HYPERLINK(\"x\")")
+    add(0.4, "layer3.0.bn2=eca", state="stopped", expected=0.5, reason='=HYPERLINK("x")')
     add("layer3.0.bn2=se", state="waiting", extra=0.2)
     add("layer3.0.bn2=cbam", state="waiting", extra=0.2)
     return foveate.load_study("tiny", storage=storage)
@@ -100,7 +100,8 @@ def test_importing_foveate_loads_nothing_heavy() -> None:
     code = (
         "import sys, foveate; heavy = {'torch', 'pandas', 'sqlalchemy', 'ray', 'optuna'};"
         "print(sorted(heavy & set(sys.modules)));"
-        "import foveate.search.frames; print(sorted({'torch', 'ray', 'optuna'} & set(sys.modules)))"
+        "import foveate.search.frames, foveate.search.health, foveate.search.hands;"
+        "print(sorted({'torch', 'ray', 'optuna'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split("\n") == ["[]", "[]", ""]
@@ -164,7 +165,7 @@ def test_what_is_written_reads_back(
 def test_a_formula_in_a_table_is_text(loaded: frames.LoadedStudy, tmp_path: Path) -> None:
     frames.write(loaded, tmp_path, "csv")
     there = pd.read_csv(tmp_path / "trials.csv")
-    assert there.loc[3, "reason"] == "'=HYPERLINK(\"x\")"
+    assert there.loc[3, "reason"] == '\'=HYPERLINK("x")'
 
 
 @given(st.text() | st.integers() | st.floats(allow_nan=False) | st.none())
@@ -178,7 +179,7 @@ def test_only_text_that_begins_a_formula_is_changed(cell: object) -> None:
 
 
 def test_a_format_that_there_is_not_is_named(loaded: frames.LoadedStudy, tmp_path: Path) -> None:
-    with pytest.raises(BadValue, match="^--format may be csv, json or parquet, got 'xml'$"):
+    with pytest.raises(BadValue, match=r"^--format may be csv, json or parquet, got 'xml'$"):
         frames.write(loaded, tmp_path / "all", "xml")
     assert not (tmp_path / "all").exists()
 

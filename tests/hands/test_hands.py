@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from foveate.errors import BadValue, UnknownName
 from foveate.search import hands, store
-from foveate.search.databases import open_database
 from foveate.search.records import Base, Driver, Study
 from foveate.search.runs import folder_name
 
@@ -20,9 +19,7 @@ SENTENCE = "a study's name has 1 to 100 letters, digits, spaces and any of _.+=-
 
 
 @pytest.mark.parametrize("name", REFUSED, ids=ascii)
-def test_a_name_that_no_folder_can_have_is_refused(
-    name: str, engine: Engine, study: Study
-) -> None:
+def test_a_name_that_no_folder_can_have_is_refused(name: str, engine: Engine, study: Study) -> None:
     with pytest.raises(BadValue) as caught:
         hands.rename(engine, "tiny", name)
     assert str(caught.value).startswith(SENTENCE) and len(str(caught.value)) < 500
@@ -72,8 +69,13 @@ def test_a_study_that_there_is_not_is_named(name: str, engine: Engine, study: St
 
 
 def test_a_study_is_deleted_with_all_that_belongs_to_it(
-    engine: Engine, study: Study, new_study: Callable[..., Study], storage: str, add: Add,
-    drive: Drive, optunas: Any,
+    engine: Engine,
+    study: Study,
+    new_study: Callable[..., Study],
+    storage: str,
+    add: Add,
+    drive: Drive,
+    optunas: Any,
 ) -> None:
     kept = new_study("kept")
     for one in (study, kept):
@@ -104,7 +106,9 @@ def test_a_study_that_is_searched_is_not_deleted(
     engine: Engine, study: Study, drive: Drive
 ) -> None:
     drive()
-    with pytest.raises(BadValue, match=r"^study 'tiny' is being searched by process 4000 on here; "):
+    with pytest.raises(
+        BadValue, match=r"^study 'tiny' is being searched by process 4000 on here; "
+    ):
         hands.delete(engine, "tiny")
     with Session(engine) as session:
         assert len(store.studies(session)) == 1
@@ -194,7 +198,7 @@ def test_nobody_waits_for_a_driver_that_died(engine: Engine, study: Study, drive
 
 def test_notes_are_kept_line_after_line(engine: Engine, study: Study, add: Add) -> None:
     add(0.5)
-    texts = ["it's \"good\" 🦊", "=1+1", "x" * 10_000, "NUL \0 and half \ud800 pairs"]
+    texts = ['it\'s "good" 🦊', "=1+1", "x" * 10_000, "NUL \0 and half \ud800 pairs"]
     for text_ in texts:
         hands.note(engine, "tiny", text_)
         hands.note(engine, "tiny", text_, trial=0)

@@ -21,10 +21,11 @@ def other(new_study: Callable[..., Study]) -> Study:
 
 
 def merge(engine: Engine, name: str, into: str) -> merging.Merged:
-    with moving.snapshot(engine) as before, Session(before) as old:
-        with Session(engine) as new, new.begin():
-            locked = store.locked(new, store.find_study(new, into).id)
-            return merging.merge(old, store.find_study(old, name), new, locked)
+    with moving.snapshot(engine) as before, Session(before) as old, Session(engine) as new:
+        locked = store.locked(new, store.find_study(new, into).id)
+        merged = merging.merge(old, store.find_study(old, name), new, locked)
+        new.commit()
+        return merged
 
 
 def told(trial: Trial) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def test_trials_that_are_new_come_as_they_are(
     add("layer1.0.bn2=eca", state="infeasible", to=other)
     add("layer2.0.bn2=se", state="waiting", to=other)
     assert str(merge(engine, "other", "tiny")) == (
-        "5 trials are new there, 0 are fully trained now, and 0 were there already"
+        "5 new there, 0 fully trained now, 0 there already"
     )
     with Session(engine) as session:
         here, there = (store.find_study(session, name) for name in ("tiny", "other"))
@@ -71,7 +72,9 @@ def test_the_front_and_its_history_are_in_the_order_in_which_trials_ended(
     merge(engine, "other", "tiny")
     with Session(engine) as session:
         here = store.find_study(session, "tiny")
-        steps = [(one.finished, one.number, one.members) for one in store.front_steps(session, here)]
+        steps = [
+            (one.finished, one.number, one.members) for one in store.front_steps(session, here)
+        ]
         assert steps == [(1, 0, [0]), (2, 2, [0, 2]), (3, 3, [0, 2, 3])]
         on_front = [one.number for one in store.front_trials(session, here)]
         done = store.trials(session, here, "complete")
@@ -108,7 +111,12 @@ def test_the_fully_trained_of_two_is_kept(
 
 @pytest.mark.parametrize(
     ("mine", "theirs"),
-    [("complete", "complete"), ("stopped", "stopped"), ("failed", "stopped"), ("complete", "failed")],
+    [
+        ("complete", "complete"),
+        ("stopped", "stopped"),
+        ("failed", "stopped"),
+        ("complete", "failed"),
+    ],
 )
 def test_else_what_is_there_stays(
     mine: str, theirs: str, engine: Engine, study: Study, other: Study, add: Add
@@ -202,5 +210,5 @@ def test_other_images_are_not_merged(engine: Engine, study: Study, other: Study)
     for fingerprint, study_id in (("a" * 64, study.id), ("b" * 64, other.id)):
         with Session(engine) as session, session.begin():
             store.locked(session, study_id).fingerprint = fingerprint
-    with pytest.raises(BadValue, match="^studies 'other' and 'tiny' have different images$"):
+    with pytest.raises(BadValue, match=r"^studies 'other' and 'tiny' have different images$"):
         merge(engine, "other", "tiny")

@@ -123,9 +123,9 @@ def test_nothing_is_written_over(
 def test_nothing_is_made_for_a_study_that_there_is_not(
     storage: str, study: Study, tmp_path: Path
 ) -> None:
-    with pytest.raises(UnknownName, match="^no study 'tini'; did you mean 'tiny'"):
+    with pytest.raises(UnknownName, match=r"^no study 'tini'; did you mean 'tiny'"):
         moving.copy(storage, "tini", f"sqlite:///{tmp_path}/other.db")
-    with pytest.raises(BadValue, match="^a study's name has 1 to 100 letters"):
+    with pytest.raises(BadValue, match=r"^a study's name has 1 to 100 letters"):
         moving.copy(storage, "tiny", f"sqlite:///{tmp_path}/other.db", "a/b")
     assert not (tmp_path / "other.db").exists()
 
