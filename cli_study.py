@@ -146,6 +146,8 @@ def delete(
     print(f"deleted study {study!r}: {gone.trials:,} trials, {gone.epochs:,} epochs")
     for folder in gone.folders:
         print(f"deleted {folder}")
+    if files and not gone.folders:
+        print("there were no files of it")
 
 
 @command("foveate stop cluttered-digits-resnet8 --wait")

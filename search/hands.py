@@ -189,7 +189,8 @@ def delete(engine: Engine, name: str, *, files: bool = False) -> Deleted:
                     f"{listed(map(repr, others))} refers to weights of study {name!r}: delete "
                     "that study first, or this one without --files"
                 )
-            folders = folders_of(study)
+            left = store.files(session, study).values()
+            folders = folders_of(study, {file.address for files in left for file in files})
         gone = Deleted(
             sum(store.counts(session, study).values()),
             store.epochs_in(session, study),

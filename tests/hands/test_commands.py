@@ -114,8 +114,9 @@ def test_a_study_is_deleted_when_the_user_says_so(foveate: Run, engine: Engine) 
     assert asked.exit_code == 1
     assert "Delete study 'tiny': 5 trials, 5 epochs? [y/N]" in asked.output
     assert "tiny" in foveate("studies").output
-    done = foveate("delete", "tiny", "--yes")
-    assert (done.exit_code, done.output) == (0, "deleted study 'tiny': 5 trials, 5 epochs\n")
+    done = foveate("delete", "tiny", "--yes", "--files")
+    said = "deleted study 'tiny': 5 trials, 5 epochs\nthere were no files of it\n"
+    assert (done.exit_code, done.output) == (0, said)
     with Session(engine) as session:
         assert store.studies(session) == []
 

@@ -10,6 +10,7 @@ from foveate.errors import BadValue, UnknownName
 from foveate.search import hands, store
 from foveate.search.records import Base, Driver, Study
 from foveate.search.runs import folder_name
+from foveate.workers.checkpoints import Folder
 
 Add = Callable[..., int]
 Drive = Callable[..., int]
@@ -142,6 +143,34 @@ def test_files_go_with_a_study_whatever_it_was_called(
     gone = hands.delete(engine, "second", files=True)
     assert list(gone.folders) == [str(folder)]
     assert [path.name for path in runs.iterdir()] == ["another-00000000"]
+
+
+def test_files_are_found_from_another_folder_by_the_weights(
+    engine: Engine,
+    new_study: Callable[..., Study],
+    tmp_path: Path,
+    add: Add,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = new_study("first", folder="runs")
+    folder = tmp_path / "runs" / folder_name(study)
+    (folder / "0").mkdir(parents=True)
+    add(0.5, to=study, weights=f"{folder}/0/weights.safetensors")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert list(hands.delete(engine, "first", files=True).folders) == [str(folder)]
+    assert not folder.exists()
+
+
+def test_files_in_an_object_store_go_too(
+    engine: Engine, new_study: Callable[..., Study], bucket: str, add: Add
+) -> None:
+    study = new_study("first", folder=bucket)
+    there = Folder(bucket).at(folder_name(study)).at("0")
+    there.write("weights.safetensors", b"x")
+    add(0.5, to=study, weights=there.address("weights.safetensors"))
+    (gone,) = hands.delete(engine, "first", files=True).folders
+    assert folder_name(study) in gone and there.names() == [] == Folder(bucket).folders()
 
 
 def test_files_that_another_study_refers_to_stay(
