@@ -6,6 +6,7 @@ from ._lazy import lazy
 
 if TYPE_CHECKING:
     from .errors import UserError
+    from .search.frames import LoadedStudy, load_study
     from .search.spec import SearchSpec
     from .spaces import (
         Cost,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cost",
     "Data",
+    "LoadedStudy",
     "Module",
     "Placement",
     "Recipe",
@@ -37,6 +39,7 @@ __all__ = [
     "UserError",
     "build",
     "cost",
+    "load_study",
     "place",
     "plug",
     "sites",
@@ -48,6 +51,7 @@ __getattr__ = lazy(
     {
         "Cost": ".spaces",
         "Data": ".workers.data",
+        "LoadedStudy": ".search.frames",
         "Module": ".spaces",
         "Placement": ".spaces",
         "Recipe": ".workers.recipe",
@@ -58,6 +62,7 @@ __getattr__ = lazy(
         "UserError": ".errors",
         "build": ".spaces",
         "cost": ".spaces",
+        "load_study": ".search.frames",
         "place": ".spaces",
         "plug": ".spaces",
         "sites": ".spaces",

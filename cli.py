@@ -2,22 +2,22 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
+from .cli_study import COMMANDS, DATABASE, Storage
+from .cli_study import console as _console
+from .cli_study import opened as _study
 from .errors import BadValue, UnknownName, UserError, listed
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from sqlalchemy.orm import Session
 
     from .attention import Entry
-    from .search.records import Study
     from .spaces import SpaceSettings
 
 __all__ = ["app", "main"]
@@ -31,18 +31,9 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The database of the studies.", no_args_is_help=True)
 app.add_typer(db, name="db")
-DATABASE = "sqlite:///foveate.db"
 BACKBONE = "resnet50, timm:NAME, nets.py:FUNCTION, ...; options: resnet50@stem=small,width=0.5"
 P = ParamSpec("P")
 
-Storage = Annotated[
-    str,
-    typer.Option(
-        envvar="FOVEATE_STORAGE",
-        help="Database: sqlite:///FILE, postgresql://… or mysql://…; the password of a server may "
-        "stand in the file that FOVEATE_PASSWORD_FILE names",
-    ),
-]
 Plugins = Annotated[
     list[str] | None,
     typer.Option("--plugin", metavar="FILE", help="Registers modules of your own; repeatable"),
@@ -132,36 +123,8 @@ def search(
         raise typer.Exit(1)
 
 
-@command("foveate studies --storage sqlite:///foveate.db")
-def studies(storage: Storage = DATABASE) -> None:
-    """List the studies of a database."""
-    from rich.table import Table
-    from sqlalchemy.orm import Session
-
-    from .search import databases, store
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("study", "data", "backbone", *("complete", "stopped", "failed", "waiting")):
-        table.add_column(heading)
-    table.add_column("best %", justify="right")
-    table.add_column("searched by")
-    with Session(databases.open_database(storage, read_only=True)) as session:
-        for found in store.studies(session):
-            count = store.counts(session, found)
-            done = store.trials(session, found, "complete")
-            best = max((t.accuracy or 0.0 for t in done), default=None)
-            there = store.drivers(session, found.id)
-            driver = listed(f"process {one.pid} on {one.host}" for one in there) or "-"
-            table.add_row(
-                found.name,
-                found.spec["data"]["name"],
-                found.spec["space"]["backbone"],
-                *(str(count[state]) for state in ("complete", "stopped", "failed")),
-                str(count["waiting"] + count["running"]),
-                "-" if best is None else f"{100 * best:.2f}",
-                driver,
-            )
-    _console().print(table)
+for _function, _example in COMMANDS.items():
+    command(_example)(_function)
 
 
 @command("foveate front cluttered-digits-resnet8 --format csv > front.csv")
@@ -526,26 +489,6 @@ def _everything(backbone: str, plugins: list[str] | None) -> "SpaceSettings":
 
     space = {"backbone": backbone, "modules": ["all"], "identity_init": False}
     return SearchSpec.of({"plugins": plugins or [], "space": space}).space
-
-
-def _console(plain: bool = False) -> "Console":
-    from rich.console import Console
-
-    console = Console(force_terminal=False) if plain else Console()
-    if not console.is_terminal:
-        console.width = 200  # a file or a pipe has no edge
-    return console
-
-
-@contextmanager
-def _study(storage: str, name: str) -> "Iterator[tuple[Session, Study]]":
-    """The study called ``name``, for reading."""
-    from sqlalchemy.orm import Session
-
-    from .search import databases, store
-
-    with Session(databases.open_database(storage, read_only=True)) as session:
-        yield session, store.find_study(session, name)
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ saw misses nothing; and each changes Optuna's trial, too, in that same transacti
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from ..errors import UnknownName, unknown
@@ -29,35 +29,52 @@ from .records import (
 )
 
 __all__ = [
+    "Standing",
     "add_study",
     "add_trial",
     "baselines",
     "beat",
+    "become",
     "bury",
     "changed_since",
     "counts",
     "curves",
     "curves_since",
     "drivers",
+    "ends_of_curves",
+    "epoch_rows",
+    "epochs_in",
+    "every_driver",
+    "files",
     "find_key",
     "find_study",
     "find_trial",
     "finish",
     "front_steps",
     "front_trials",
+    "latest_epochs",
     "locked",
     "next_waiting",
     "note",
+    "note_study",
     "orphans",
     "put_back",
+    "rebuild_front",
     "record_epoch",
     "record_latency",
     "register",
+    "remove",
+    "rename",
     "seen_since",
+    "sharing_files",
+    "standing",
     "start",
+    "step_rows",
     "stop_drivers",
     "studies",
     "study_numbered",
+    "trial_of",
+    "trial_rows",
     "trials",
     "try_again",
 ]
@@ -72,7 +89,7 @@ def studies(session: Session) -> list[Study]:
 
 def find_study(session: Session, name: str) -> Study:
     """The study called ``name``; ``UnknownName`` says which there are."""
-    study = session.scalar(select(Study).where(Study.name == name))
+    study = session.scalar(select(Study).where(Study.name == readable(name)))
     if study is None:
         raise unknown("study", name, [there.name for there in studies(session)])
     return study
@@ -440,3 +457,201 @@ def stop_drivers(session: Session, study: Study) -> int:
     for driver in there:
         driver.stop = True
     return len(there)
+
+
+# ------------------------------------------------------------------------------------- by hand
+
+
+class Standing(NamedTuple):
+    """How a study stands, in a line."""
+
+    best: float | None  # the best accuracy of a fully trained trial
+    on_front: int
+    hypervolume: float | None
+    changed: datetime  # when something last happened to it
+
+
+def standing(session: Session, study: Study) -> Standing:
+    """How ``study`` stands; no trial is loaded for it."""
+    mine = Trial.study_id == study.id
+    best = session.scalar(select(func.max(Trial.accuracy)).where(mine, Trial.state == "complete"))
+    on_front = session.scalar(select(func.count()).where(mine, Trial.on_front)) or 0
+    last = select(FrontStep.hypervolume).where(FrontStep.study_id == study.id)
+    hypervolume = session.scalar(last.order_by(FrontStep.finished.desc()).limit(1))
+    moments = (func.max(Trial.created), func.max(Trial.started), func.max(Trial.ended))
+    times = [study.created, *session.execute(select(*moments).where(mine)).one()]
+    lately = select(func.max(Epoch.at)).join(Epoch.trial).where(mine, Trial.state == "running")
+    times.append(session.scalar(lately))
+    return Standing(best, on_front, hypervolume, max(filter(None, times)))
+
+
+def trial_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:
+    """These columns of every trial of ``study``, by number."""
+    wanted = select(*(getattr(Trial, name) for name in columns))
+    return session.execute(wanted.where(Trial.study_id == study.id).order_by(Trial.number)).all()
+
+
+def epoch_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:
+    """The trial's number and these columns of every epoch of ``study``, by trial and epoch."""
+    wanted = select(Trial.number, *(getattr(Epoch, name) for name in columns)).join(Epoch.trial)
+    mine = wanted.where(Trial.study_id == study.id)
+    return session.execute(mine.order_by(Trial.number, Epoch.number)).all()
+
+
+def step_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:
+    """These columns of every step of the front of ``study``, in their order."""
+    wanted = select(*(getattr(FrontStep, name) for name in columns))
+    mine = wanted.where(FrontStep.study_id == study.id)
+    return session.execute(mine.order_by(FrontStep.finished)).all()
+
+
+def latest_epochs(session: Session, study: Study) -> dict[int, datetime]:
+    """When each running trial of ``study`` last finished an epoch, by its number."""
+    mine = (Trial.study_id == study.id, Trial.state == "running")
+    wanted = select(Trial.number, func.max(Epoch.at)).join(Epoch.trial).where(*mine)
+    return {number: at for number, at in session.execute(wanted.group_by(Trial.number))}
+
+
+def ends_of_curves(session: Session, study: Study, most: int) -> dict[int, list[float]]:
+    """The accuracies of the last epochs of each fully trained trial, ``most`` at most, by number."""
+    mine = (Trial.study_id == study.id, Trial.state == "complete")
+    wanted = select(Trial.number, Epoch.accuracy).join(Epoch.trial)
+    late = wanted.where(*mine, Epoch.number > Trial.epochs - most)
+    found: dict[int, list[float]] = {}
+    for number, accuracy in session.execute(late.order_by(Trial.number, Epoch.number)):
+        found.setdefault(number, []).append(accuracy)
+    return found
+
+
+def every_driver(session: Session, study: Study) -> list[Driver]:
+    """Those that search ``study`` and those that did, the first first."""
+    wanted = select(Driver).where(Driver.study_id == study.id)
+    return list(session.scalars(wanted.order_by(Driver.id)))
+
+
+def trial_of(session: Session, study: Study, key: str) -> Trial | None:
+    """The first trial of the placement with this key, whatever its seed."""
+    same = select(Trial).where(Trial.study_id == study.id, Trial.key == key)
+    return session.scalar(same.order_by(Trial.number).limit(1))
+
+
+def epochs_in(session: Session, study: Study) -> int:
+    """How many epochs are recorded of ``study``."""
+    wanted = select(func.count()).select_from(Epoch).join(Epoch.trial)
+    return session.scalar(wanted.where(Trial.study_id == study.id)) or 0
+
+
+def sharing_files(session: Session, study: Study) -> list[str]:
+    """The other studies of this database that refer to files in a folder of ``study``."""
+    inside = Artifact.address.contains(f"-{study.uid[:8]}/")
+    wanted = select(Study.name).join(Artifact, Artifact.study_id == Study.id).distinct()
+    others = wanted.where(Study.id != study.id, inside)
+    return list(session.scalars(others.order_by(Study.name)))
+
+
+def rename(session: Session, study: Study, name: str) -> None:
+    """``study`` is called ``name`` from now on, in Optuna's tables, too.
+
+    Raises
+        IntegrityError  if another is called so
+    """
+    study.name = name
+    session.flush()
+    mirror.rename_study(session, study.optuna_id, name)
+
+
+def note_study(session: Session, study: Study, text: str) -> None:
+    """Add a line to what the user noted about ``study``."""
+    study.note = "\n".join(filter(None, [study.note, readable(text)]))
+    session.flush()
+
+
+def remove(session: Session, study: Study) -> None:
+    """Delete ``study`` with all that belongs to it, in Optuna's tables, too."""
+    mirror.remove_study(session, study.optuna_id)
+    of_trials = select(Trial.id).where(Trial.study_id == study.id)
+    session.execute(delete(Epoch).where(Epoch.trial_id.in_(of_trials)))
+    for table in (Artifact, FrontStep, Trial, Driver):
+        session.execute(delete(table).where(table.study_id == study.id))
+    session.execute(delete(Study).where(Study.id == study.id))
+    session.expunge(study)
+
+
+def files(session: Session, study: Study) -> dict[int, list[Artifact]]:
+    """What each trial of ``study`` left, by the trial's id."""
+    found: dict[int, list[Artifact]] = {}
+    wanted = select(Artifact).where(Artifact.study_id == study.id, Artifact.trial_id.is_not(None))
+    for one in session.scalars(wanted.order_by(Artifact.id)):
+        found.setdefault(one.trial_id or 0, []).append(one)
+    return found
+
+
+def become(
+    session: Session,
+    trial: Trial,
+    state: str,
+    *,
+    curve: Sequence[Epoch],
+    artifacts: Sequence[Artifact],
+    **columns: Any,
+) -> None:
+    """``trial`` is what a trial of another study came to; the front stays as it was.
+
+    ``columns`` are those that say what it came to, when, and how.
+    """
+    session.execute(delete(Epoch).where(Epoch.trial_id == trial.id))
+    session.execute(delete(Artifact).where(Artifact.trial_id == trial.id))
+    if curve:
+        names = ("number", "train_loss", "accuracy", "seconds", "metrics", "at")
+        rows = [{name: getattr(one, name) for name in names} for one in curve]
+        session.execute(insert(Epoch), [row | {"trial_id": trial.id} for row in rows])
+    for one in artifacts:
+        about = {"kind": one.kind, "address": one.address, "bytes": one.bytes, "about": one.about}
+        session.add(Artifact(study_id=trial.study_id, trial_id=trial.id, **about))
+    _change(trial, state=state, driver_id=None, **columns)
+    told = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": trial.reason}
+    if trial.expected is not None:
+        told[mirror.EXPECTED] = trial.expected
+    values, user = mirror._values, mirror._user
+    session.execute(delete(values).where(values.c.trial_id == trial.optuna_id))
+    stale = user.c.key.in_((*told, mirror.EXPECTED))
+    session.execute(delete(user).where(user.c.trial_id == trial.optuna_id, stale))
+    if state == "waiting":
+        return
+    reached = list(point(trial)) if state == "complete" else None
+    at = trial.ended or trial.created
+    mirror.set_state(session, trial.optuna_id, state, trial.started)
+    mirror.finish(session, trial.optuna_id, state, values=reached, about=told, at=at)
+
+
+def rebuild_front(session: Session, study: Study) -> None:
+    """The front, its history and the count of ``study``, from the fully trained trials anew.
+
+    They count in the order in which they ended.
+    """
+    done = trials(session, study, "complete")
+    done.sort(key=lambda one: (one.ended or one.created, one.number))
+    session.execute(delete(FrontStep).where(FrontStep.study_id == study.id))
+    members: list[Trial] = []
+    for finished, trial in enumerate(done, 1):
+        candidates = [*members, trial]
+        points = [point(one) for one in candidates]
+        on_front = [candidates[i] for i in front(points)]
+        if trial not in on_front:
+            continue
+        members = on_front
+        session.add(
+            FrontStep(
+                study_id=study.id,
+                number=trial.number,
+                finished=finished,
+                hypervolume=scaled_hypervolume(points, study.bare_gflops, study.reference_gflops),
+                members=[member.number for member in members],
+                at=trial.ended,
+            )
+        )
+    study.finished = len(done)
+    for trial in trials(session, study):
+        if trial.on_front != (trial in members):
+            _change(trial, on_front=trial in members)
+    session.flush()

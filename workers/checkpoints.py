@@ -79,6 +79,11 @@ class Folder:
         there = self._files.get_file_info(FileSelector(self._path, allow_not_found=True))
         return sorted(info.base_name for info in there if info.is_file)
 
+    def folders(self) -> list[str]:
+        """The folders in it; none if there is no such folder."""
+        there = self._files.get_file_info(FileSelector(self._path, allow_not_found=True))
+        return sorted(info.base_name for info in there if not info.is_file)
+
     def read(self, name: str) -> bytes:
         """What is in the file ``name``."""
         with self._files.open_input_stream(f"{self._path}/{name}", compression=None) as file:
@@ -106,6 +111,10 @@ class Folder:
         if not set(names) & set(but):
             with suppress(FileNotFoundError):
                 self._files.delete_dir(self._path)
+
+    def remove(self) -> None:
+        """It goes, with all that is in it."""
+        self._files.delete_dir(self._path)
 
     @property
     def _is_local(self) -> bool:

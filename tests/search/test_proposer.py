@@ -405,10 +405,10 @@ def test_a_storage_shows_trials_as_samplers_are_to_see_them() -> None:
         for number, state in reversed([*enumerate(states)])
     )
     trials.update([Seen(6, "complete", "6", None, values), Seen(7, "stopped", "7", chosen, None)])
-    mirror = Replica(trials, 8)
-    study = optuna.Study("study", mirror)
+    replica = Replica(trials, 8)
+    study = optuna.Study("study", replica)
     shown = study.get_trials()
-    assert shown.pop() == mirror.asked
+    assert shown.pop() == replica.asked
     assert [one.number for one in shown] == list(range(8))
     assert [one.state.name for one in shown] == [
         *("WAITING", "RUNNING", "COMPLETE", "COMPLETE", "FAIL", "PRUNED"),
@@ -417,7 +417,7 @@ def test_a_storage_shows_trials_as_samplers_are_to_see_them() -> None:
     assert [one.values for one in shown if one.state.name == "COMPLETE"] == [[0.5, 1.0]] * 2
     assert shown[5].constraints == {"0": 1.5, "1": -1.0}
     assert [one.system_attrs["generation"] for one in shown[:4]] == [0, 0, 4, 0]
-    assert mirror.get_study_system_attrs(0) == {"parents": 2}
+    assert replica.get_study_system_attrs(0) == {"parents": 2}
     assert [one.number for one in study.best_trials] == [2, 3]
     with pytest.raises(RuntimeError, match="a sampler proposes; trials are recorded elsewhere"):
         study.ask()
