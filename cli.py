@@ -85,6 +85,14 @@ def search(
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable"),
     ] = None,
     plugins: Plugins = None,
+    warm: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--warm-start",
+            metavar="STUDY[@URL]",
+            help="Try the best placements of another study first; repeatable",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the results go; default: results/STUDY")
     ] = None,
@@ -94,6 +102,7 @@ def search(
     ] = False,
 ) -> None:
     """Search, or go on with a search that was interrupted."""
+    from .search.patience import DatabaseGone
     from .search.run import run, storage_words
     from .search.spec import SearchSpec
 
@@ -105,7 +114,11 @@ def search(
     console = _console(plain)
     name = study or settings.default_name
     try:
-        outcome = run(settings, name, storage, console, out or Path("results") / name)
+        results = out or Path("results") / name
+        outcome = run(settings, name, storage, console, results, warm or ())
+    except DatabaseGone as error:
+        console.print(f"Interrupted: {error}", markup=False, highlight=False, soft_wrap=True)
+        outcome = "interrupted"
     except KeyboardInterrupt:  # before the first candidate, after the last, or again
         console.print("Interrupted; every finished epoch is kept.", highlight=False)
         outcome = "interrupted"

@@ -66,7 +66,8 @@ class Job:
 class Ledger:
     """The open study of one driver; ``close`` it in the end.
 
-    Where the database is away, every call waits for it, as long as ``is_wanted`` says so, and
+    ``warm`` are placements to train right after the baselines, with their origins. Where the
+    database is away, every call waits for it, as long as ``is_wanted`` says so, and
     ``say`` is told; then it raises ``DatabaseGone``, a ``UserError``.
 
     Raises
@@ -81,7 +82,7 @@ class Ledger:
         images: Images,
         space: Space,
         *,
-        warm: Mapping[str, Sequence[Placement]] | None = None,
+        warm: Sequence[tuple[str, Placement]] = (),
         say: Callable[[str], None] = print,
     ):
         self.spec, self.space, self.name = spec, space, name
@@ -133,9 +134,7 @@ class Ledger:
         try:
             self._lease.look()
             self._recover()
-            self._enqueue_baselines()
-            for other, placements in (warm or {}).items():
-                self._enqueue({f"warm:{other}": one for one in placements})
+            self._enqueue([*space.baselines().items(), *warm])
         except BaseException:
             self.close()
             raise
@@ -233,16 +232,13 @@ class Ledger:
 
     # ------------------------------------------------------------------------------- new trials
 
-    def _enqueue_baselines(self) -> None:
-        self._enqueue(self.space.baselines())
-
-    def _enqueue(self, placements: Mapping[str, Placement]) -> None:
-        """Trials that wait, by their origin; what is there already stays as it is."""
+    def _enqueue(self, placements: Sequence[tuple[str, Placement]]) -> None:
+        """Trials that wait, with their origins; what is there already stays as it is."""
 
         def enqueue(session: Session) -> None:
             study = store.locked(session, self.study_id)
             there = store.keys(session, study, self.spec.recipe.seed)
-            for origin, placement in placements.items():
+            for origin, placement in placements:
                 if placement.key not in there:
                     self._add(session, study, placement, origin)
                     there.add(placement.key)

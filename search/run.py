@@ -1,6 +1,7 @@
 """The main job: search, then show the front, draw it, and export the best."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,18 +17,38 @@ from .ledger import Ledger
 from .progress import Progress
 from .report import as_table, front_and_baselines, picture
 from .spec import SearchSpec
+from .warm import origin, warm_from
 
 __all__ = ["run", "storage_words"]
 
+WARM = 20  # placements at most that come from each other study
 
-def run(spec: SearchSpec, name: str, storage: str, console: Console, out: Path) -> Outcome:
+
+def run(
+    spec: SearchSpec,
+    name: str,
+    storage: str,
+    console: Console,
+    out: Path,
+    warm: Sequence[str] = (),
+) -> Outcome:
     """Search by ``spec`` in the study called ``name``, and leave the results in ``out``.
 
-    A study that is there already is continued. Raises a ``UserError`` before anything is written
+    A study that is there already is continued. ``warm`` names others, ``NAME`` or ``NAME@URL``,
+    whose best placements are tried first. Raises a ``UserError`` before anything is written
     or started if the spec cannot be meant.
     """
     images, space = spec.prepare()
-    with Ledger(storage, name, spec, images, space) as ledger:
+    first = [
+        (origin(text), placement)
+        for text in warm
+        for placement in warm_from(text, storage, space, WARM)
+    ]
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    with Ledger(storage, name, spec, images, space, warm=first, say=say) as ledger:
         with Session(ledger.engine, expire_on_commit=False) as session:
             study = store.find_study(session, name)
             before = store.trials(session, study)

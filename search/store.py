@@ -509,11 +509,11 @@ def latest_epochs(session: Session, study: Study) -> dict[int, datetime]:
     """When each running trial of ``study`` last finished an epoch, by its number."""
     mine = (Trial.study_id == study.id, Trial.state == "running")
     wanted = select(Trial.number, func.max(Epoch.at)).join(Epoch.trial).where(*mine)
-    return {number: at for number, at in session.execute(wanted.group_by(Trial.number))}
+    return {trial: at for trial, at in session.execute(wanted.group_by(Trial.number)).tuples()}
 
 
 def ends_of_curves(session: Session, study: Study, most: int) -> dict[int, list[float]]:
-    """The accuracies of the last epochs of each fully trained trial, ``most`` at most, by number."""
+    """The accuracies of the last epochs, ``most`` at most, of each fully trained trial."""
     mine = (Trial.study_id == study.id, Trial.state == "complete")
     wanted = select(Trial.number, Epoch.accuracy).join(Epoch.trial)
     late = wanted.where(*mine, Epoch.number > Trial.epochs - most)
@@ -645,7 +645,7 @@ def rebuild_front(session: Session, study: Study) -> None:
                 study_id=study.id,
                 number=trial.number,
                 finished=finished,
-                hypervolume=scaled_hypervolume(points, study.bare_gflops, study.reference_gflops),
+                hypervolume=scaled_hypervolume(points, *_box(study)),
                 members=[member.number for member in members],
                 at=trial.ended,
             )

@@ -23,9 +23,9 @@ from .records import Study
 __all__ = ["origin", "translated", "warm_from", "warm_start"]
 
 
-def origin(name: str) -> str:
-    """Of the trials whose placements come from the study ``name``."""
-    return f"warm:{name}"
+def origin(text: str) -> str:
+    """Of the trials whose placements come from the study that ``text`` names, wherever it is."""
+    return f"warm:{text.partition('@')[0]}"
 
 
 def warm_from(text: str, storage: str, space: Space, most: int) -> list[Placement]:

@@ -218,7 +218,7 @@ class Space:
 
     def offered(self, chosen: Mapping[str, Value]) -> dict[str, list[Value]]:
         """What the parameters that ``suggest`` asks for are chosen from, where these are chosen."""
-        given = _Given(chosen, self._slot_parameters)
+        given = _Given(chosen, self.slot_parameters)
         self.suggest(given)
         return given.offered
 

@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from foveate.errors import BadValue  # Alembic loads this file by its path
+# Alembic loads this file by its path
+from foveate.errors import BadValue  # type: ignore[import-not-found,unused-ignore]
 
 revision = "0003"
 down_revision = "0002"
