@@ -142,11 +142,11 @@ def delete(
 
     with opened(storage, study) as (session, found):
         trials, epochs = sum(store.counts(session, found).values()), store.epochs_in(session, found)
-        what = f"study {study!r}: {trials:,} trials, {epochs:,} epochs"
-        what += f", and its files in {found.spec['folder']}" if files else ""
+        what = f"Study {study!r} has {trials:,} trials, {epochs:,} epochs"
+        what += f"; its files in {found.spec['folder']} {'go, too' if files else 'stay'}"
     with _changing(storage) as engine:
         if not yes:
-            typer.confirm(f"Delete {what}?", abort=True)
+            typer.confirm(f"{what}. Delete it?", abort=True)
         gone = hands.delete(engine, study, files=files)
     print(f"deleted study {study!r}: {gone.trials:,} trials, {gone.epochs:,} epochs")
     for folder in gone.folders:

@@ -47,27 +47,30 @@ def merge(old: Session, study: Study, new: Session, into: Study) -> Merged:
     _check(study, into)
     choices = space_of(into).coordinates
     there = {(one.key, one.seed): one for one in store.trials(new, into)}
-    curves, files = store.curves(old, study), store.files(old, study)
+    files = store.files(old, study)
     merged, numbers = Merged(), dict[int, int]()
-    for trial in store.trials(old, study):
-        same = there.get((trial.key, trial.seed))
-        if same is None:
-            parents = [numbers[n] for n in trial.parents or () if n in numbers] or None
-            what = {name: getattr(trial, name) for name in WHAT}
-            given = choices if trial.chosen else {}
-            same = store.add_trial(new, into, choices=given, parents=parents, **what)
-            merged.new += 1
-        elif trial.state == "complete" and same.state not in ("complete", "running"):
-            merged.replaced += 1
-        else:
-            merged.kept += 1
+    with new.no_autoflush:  # a flush a trial is enough
+        for trial in store.trials(old, study):
+            same = there.get((trial.key, trial.seed))
+            if same is None:
+                parents = [numbers[n] for n in trial.parents or () if n in numbers] or None
+                what = {name: getattr(trial, name) for name in WHAT}
+                given = choices if trial.chosen else {}
+                same = store.add_trial(new, into, choices=given, parents=parents, **what)
+                merged.new += 1
+            elif trial.state == "complete" and same.state not in ("complete", "running"):
+                store.forget(new, same)
+                merged.replaced += 1
+            else:
+                merged.kept += 1
+                numbers[trial.number] = same.number
+                continue
             numbers[trial.number] = same.number
-            continue
-        numbers[trial.number] = same.number
-        state = "waiting" if trial.state == "running" else trial.state
-        outcome: dict[str, Any] = {name: getattr(trial, name) for name in OUTCOME}
-        curve, left = curves.get(trial.number, []), files.get(trial.id, [])
-        store.become(new, same, state, curve=curve, artifacts=left, **outcome)
+            state = "waiting" if trial.state == "running" else trial.state
+            outcome: dict[str, Any] = {name: getattr(trial, name) for name in OUTCOME}
+            curve, left = store.curve_of(old, trial), files.get(trial.id, [])
+            store.become(new, same, state, curve=curve, artifacts=left, **outcome)
+    new.flush()
     store.rebuild_front(new, into)
     return merged
 

@@ -38,6 +38,7 @@ __all__ = [
     "bury",
     "changed_since",
     "counts",
+    "curve_of",
     "curves",
     "curves_since",
     "drivers",
@@ -50,6 +51,7 @@ __all__ = [
     "find_study",
     "find_trial",
     "finish",
+    "forget",
     "front_steps",
     "front_trials",
     "latest_epochs",
@@ -509,11 +511,11 @@ def latest_epochs(session: Session, study: Study) -> dict[int, datetime]:
     """When each running trial of ``study`` last finished an epoch, by its number."""
     mine = (Trial.study_id == study.id, Trial.state == "running")
     wanted = select(Trial.number, func.max(Epoch.at)).join(Epoch.trial).where(*mine)
-    return {trial: at for trial, at in session.execute(wanted.group_by(Trial.number)).tuples()}
+    return {row.number: row[1] for row in session.execute(wanted.group_by(Trial.number))}
 
 
 def ends_of_curves(session: Session, study: Study, most: int) -> dict[int, list[float]]:
-    """The accuracies of the last epochs, ``most`` at most, of each fully trained trial."""
+    """The last accuracies of each fully trained trial, ``most`` at most, by its number."""
     mine = (Trial.study_id == study.id, Trial.state == "complete")
     wanted = select(Trial.number, Epoch.accuracy).join(Epoch.trial)
     late = wanted.where(*mine, Epoch.number > Trial.epochs - most)
@@ -586,38 +588,47 @@ def files(session: Session, study: Study) -> dict[int, list[Artifact]]:
     return found
 
 
+def curve_of(session: Session, trial: Trial) -> list[dict[str, Any]]:
+    """The epochs of ``trial`` as plain data, for another study."""
+    columns = [column for column in Epoch.__table__.columns if column.name != "trial_id"]
+    wanted = select(*columns).where(Epoch.trial_id == trial.id).order_by(Epoch.number)
+    return [row._asdict() for row in session.execute(wanted)]
+
+
+def forget(session: Session, trial: Trial) -> None:
+    """What ``trial`` came to so far is no longer known; it still stands as it did."""
+    session.execute(delete(Epoch).where(Epoch.trial_id == trial.id))
+    session.execute(delete(Artifact).where(Artifact.trial_id == trial.id))
+    values, user = mirror._values, mirror._user
+    session.execute(delete(values).where(values.c.trial_id == trial.optuna_id))
+    told = user.c.key.in_(("epochs", "accuracy", "reason", mirror.EXPECTED))
+    session.execute(delete(user).where(user.c.trial_id == trial.optuna_id, told))
+
+
 def become(
     session: Session,
     trial: Trial,
     state: str,
     *,
-    curve: Sequence[Epoch],
+    curve: Sequence[Mapping[str, Any]],
     artifacts: Sequence[Artifact],
     **columns: Any,
 ) -> None:
-    """``trial`` is what a trial of another study came to; the front stays as it was.
+    """``trial``, of which nothing is known yet, is what a trial of another study came to.
 
-    ``columns`` are those that say what it came to, when, and how.
+    ``columns`` are those that say what it came to, when, and how. The front stays as it was.
     """
-    session.execute(delete(Epoch).where(Epoch.trial_id == trial.id))
-    session.execute(delete(Artifact).where(Artifact.trial_id == trial.id))
     if curve:
-        names = ("number", "train_loss", "accuracy", "seconds", "metrics", "at")
-        rows = [{name: getattr(one, name) for name in names} for one in curve]
-        session.execute(insert(Epoch), [row | {"trial_id": trial.id} for row in rows])
+        session.execute(insert(Epoch), [{**epoch, "trial_id": trial.id} for epoch in curve])
     for one in artifacts:
         about = {"kind": one.kind, "address": one.address, "bytes": one.bytes, "about": one.about}
         session.add(Artifact(study_id=trial.study_id, trial_id=trial.id, **about))
     _change(trial, state=state, driver_id=None, **columns)
+    if state == "waiting":
+        return
     told = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": trial.reason}
     if trial.expected is not None:
         told[mirror.EXPECTED] = trial.expected
-    values, user = mirror._values, mirror._user
-    session.execute(delete(values).where(values.c.trial_id == trial.optuna_id))
-    stale = user.c.key.in_((*told, mirror.EXPECTED))
-    session.execute(delete(user).where(user.c.trial_id == trial.optuna_id, stale))
-    if state == "waiting":
-        return
     reached = list(point(trial)) if state == "complete" else None
     at = trial.ended or trial.created
     mirror.set_state(session, trial.optuna_id, state, trial.started)
@@ -632,10 +643,11 @@ def rebuild_front(session: Session, study: Study) -> None:
     done = trials(session, study, "complete")
     done.sort(key=lambda one: (one.ended or one.created, one.number))
     session.execute(delete(FrontStep).where(FrontStep.study_id == study.id))
+    at = {trial.id: point(trial) for trial in done}
     members: list[Trial] = []
     for finished, trial in enumerate(done, 1):
         candidates = [*members, trial]
-        points = [point(one) for one in candidates]
+        points = [at[one.id] for one in candidates]
         on_front = [candidates[i] for i in front(points)]
         if trial not in on_front:
             continue

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,13 @@ def test_a_file_that_is_none_is_one_sentence(
         path.write_bytes(content)
     with pytest.raises(BadValue, match=f"^{sentence}"):
         asked.read_placements(str(path), "resnet8", 16)
+
+
+def test_users_who_enqueue_at_once_get_numbers_of_their_own(engine: Engine, study: Study) -> None:
+    wanted = [placed(f"layer{stage}.0.bn2={name}") for stage in (1, 2, 3) for name in ("se", "eca")]
+    with ThreadPoolExecutor(len(wanted)) as threads:
+        numbers = [*threads.map(lambda one: enqueue(engine, study, one), wanted)]
+    assert sorted(numbers) == [[number] for number in range(len(wanted))]
+    with Session(engine) as session:
+        found = store.find_study(session, "tiny")
+        assert found.numbers == found.seq == len(wanted)

@@ -112,7 +112,9 @@ def test_a_trial_is_shown_with_its_curve_and_why_it_ended(foveate: Run) -> None:
 def test_a_study_is_deleted_when_the_user_says_so(foveate: Run, engine: Engine) -> None:
     asked = foveate("delete", "tiny", given="n\n")
     assert asked.exit_code == 1
-    assert "Delete study 'tiny': 5 trials, 5 epochs? [y/N]" in asked.output
+    assert asked.output.startswith(
+        "Study 'tiny' has 5 trials, 5 epochs; its files in foveate-runs stay. Delete it? [y/N]"
+    )
     assert "tiny" in foveate("studies").output
     done = foveate("delete", "tiny", "--yes", "--files")
     said = "deleted study 'tiny': 5 trials, 5 epochs\nthere were no files of it\n"

@@ -135,7 +135,7 @@ def test_ten_thousand_trials_are_read_in_well_under_a_second(
     begin = perf_counter()
     loaded = foveate.load_study("tiny", storage=storage)
     assert len(loaded.trials) == 10_000 and len(loaded.front) == 100
-    assert perf_counter() - begin < 2.0  # 0.2 on an idle machine
+    assert perf_counter() - begin < 2.0  # 0.2 to 0.5 beside other work
 
 
 # ------------------------------------------------------------------------------------------ files

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import optuna
@@ -212,3 +213,32 @@ def test_other_images_are_not_merged(engine: Engine, study: Study, other: Study)
             store.locked(session, study_id).fingerprint = fingerprint
     with pytest.raises(BadValue, match=r"^studies 'other' and 'tiny' have different images$"):
         merge(engine, "other", "tiny")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_front_that_is_rebuilt_is_the_one_that_grew(
+    seed: int, engine: Engine, study: Study, add: Add
+) -> None:
+    rng = Random(seed)
+    for number in range(25):  # with ties of either
+        accuracy, extra = rng.randint(1, 6) / 10, rng.randint(0, 5) / 10
+        state = rng.choice(["complete", "complete", "stopped"])
+        add(accuracy, SE, extra=extra, state=state, seed=number)
+
+    def grown(session: Session) -> Any:
+        found = store.find_study(session, "tiny")
+        steps = [
+            (one.number, one.finished, one.hypervolume, one.members)
+            for one in store.front_steps(session, found)
+        ]
+        return steps, {one.number for one in store.front_trials(session, found)}, found.finished
+
+    with Session(engine) as session:
+        before = grown(session)
+    with Session(engine) as session, session.begin():
+        locked = store.locked(session, study.id)
+        seq = locked.seq
+        store.rebuild_front(session, locked)
+        assert locked.seq == seq  # nothing has changed
+    with Session(engine) as session:
+        assert grown(session) == before and len(before[0]) > 2
