@@ -9,7 +9,6 @@ begun, another takes over.
 import logging
 import os
 import platform
-import re
 import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,11 +37,13 @@ from ..workers.packs import cache
 from . import databases, mirror, store
 from .curves import Curves
 from .extrapolation import expected
+from .hands import checked_name
 from .lease import Lease
 from .objectives import Constraint, costs_of, violations
 from .patience import Journal, Patience
 from .proposer import Proposal, Proposer, Seen
 from .records import ENDED, Study, Trial
+from .runs import folder_name, folders_of
 from .spec import SearchSpec
 from .stopping import Decision, decide, rungs
 
@@ -92,11 +93,7 @@ class Ledger:
         self.say = say
         self.is_wanted: Callable[[], bool] = lambda: True
         url = databases.url_of(storage)
-        if not re.fullmatch(r"[\w.+= -]{1,100}", name) or name.startswith("."):
-            raise BadValue(
-                "a study's name has 1 to 100 letters, digits, spaces and any of _.+=-, "
-                f"got {name!r}"
-            )
+        checked_name(name)
         runs = Folder(spec.folder)
         self.engine = databases.open_database(storage, create=True)
         self._reading = self.engine.execution_options(**{databases.READS: True})
@@ -112,7 +109,9 @@ class Ledger:
             self.study_id = self._find_or_add(url, images)
             with self._read() as session:
                 study = session.get_one(Study, self.study_id)
-                self._folder = runs.at(f"{name}-{study.uid[:8]}")
+                # one that was made under another name of the study is gone on with
+                there = folders_of(study)
+                self._folder = there[0] if there else runs.at(folder_name(study))
                 self._bare, self._uid = dict(study.bare), study.uid
                 alone = not store.drivers(session, self.study_id)
             self._lease = Lease(self.engine, self.study_id, self.say)

@@ -16,7 +16,7 @@ from ..spaces.placement import REMOVE, Placement, Value
 from ..spaces.space import NOTHING, Space
 from .asking import Asking
 from .nsga2 import NSGA2
-from .samplers import check_grid, maker, noted
+from .samplers import check, check_grid, maker, noted
 from .spec import Sampler
 from .trials import Seen, Trials
 
@@ -82,16 +82,11 @@ class Proposer:
         self._next: Placement | None = None  # in that order; all before it are known
         if sampler.gaps and objectives < 2:
             raise BadValue("sampler.gaps is about a front, which takes two objectives")
+        check(sampler.name, sampler.options, objectives=[objectives])
         if sampler.name == "grid":
             check_grid(space)
-            return
-        self._make = maker(sampler.name, sampler.options, self._trials, trials)
-        try:
-            self._asked(0, 0)
-        except Exception as error:  # whatever it does with such a study
-            raise BadValue(
-                f"sampler {sampler.name!r} cannot propose for {objectives} objectives: {error}"
-            ) from None
+        else:
+            self._make = maker(sampler.name, sampler.options, self._trials, trials)
 
     def update(self, seen: Iterable[Seen]) -> None:
         """Take in trials that are new or changed; any order, and repeats change nothing."""

@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -11,7 +11,8 @@ from typing import Any
 
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
-from ..errors import BadValue, UserError, unknown
+from ..errors import BadValue, unknown
+from ..spaces.placement import Value
 from ..spaces.space import Space
 from .asking import Asking
 from .nsga2 import NSGA2, population_for
@@ -33,8 +34,10 @@ FAST = {"constant_liar", "n_ei_candidates", "n_startup_trials"}  # options of TP
 Make = Callable[[int], BaseSampler]  # a new sampler of a seed
 
 
-def check(name: str, options: Mapping[str, Any]) -> None:
+def check(name: str, options: Mapping[str, Any], *, objectives: Sequence[int] = (2, 1)) -> None:
     """See that there is such a sampler and that it proposes something with these options.
+
+    That is for a study of any of these numbers of ``objectives``.
 
     Raises
         UserError  if not; a sampler of one's own is imported and tried on a small study
@@ -55,7 +58,11 @@ def check(name: str, options: Mapping[str, Any]) -> None:
             known = sorted(set(parameters) - {"seed"})
             raise unknown(f"option of {name}", key, known)
     if options or name not in KINDS:
-        _rehearse(name, options)
+        errors = [error for count in objectives if (error := _rehearsed(name, options, count))]
+        if len(errors) == len(objectives):
+            given = f" with the options {dict(options)!r}" if options else ""
+            many = f"{objectives[0]} objectives" if objectives[0] > 1 else "one objective"
+            raise BadValue(f"sampler {name!r} cannot propose for {many}{given}: {errors[0]}")
 
 
 def check_grid(space: Space) -> None:
@@ -115,33 +122,25 @@ def _quietly(make: Callable[[], BaseSampler]) -> BaseSampler:
         return make()
 
 
-def _rehearse(name: str, options: Mapping[str, Any]) -> None:
-    """Have it propose in a small study, so that what it cannot do is known before a search."""
+def _rehearsed(name: str, options: Mapping[str, Any], objectives: int) -> str | None:
+    """What goes wrong when it proposes in a small study; ``None`` if nothing does."""
     coordinates = {f"layer{place}": ("none", "se", "eca") for place in range(12)}
-    trials = Trials(coordinates, 2, noted=noted(name))
+    trials = Trials(coordinates, objectives, noted=noted(name))
     rng = Random(0)
-    trials.update(
-        Seen(
-            number,
-            "complete",
-            key=str(number),
-            chosen={key: rng.choice(choices) for key, choices in coordinates.items()},
-            values=(rng.random(), rng.random()),
-        )
-        for number in range(30)
-    )
+    for number in range(30):
+        chosen: dict[str, Value] = {key: rng.choice(all_) for key, all_ in coordinates.items()}
+        values = tuple(rng.random() for _ in range(objectives))
+        trials.update([Seen(number, "complete", str(number), chosen, values)])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             asking = Asking(maker(name, options, trials, 100)(0), trials, 30)
             for key, choices in coordinates.items():
                 if (value := asking.suggest_categorical(key, choices)) not in choices:
-                    raise ValueError(f"it proposes {value!r}, which is none of {choices}")
-    except UserError:
-        raise
+                    return f"it proposes {value!r}, which is none of {choices}"
     except Exception as error:  # whatever it does with these options
-        given = f" with the options {dict(options)!r}" if options else ""
-        raise BadValue(f"sampler {name!r} cannot propose{given}: {_first_line(error)}") from None
+        return _first_line(error)
+    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """The trials of a study as its sampler sees them: in columns, and one by one as Optuna has them."""
 
 from collections.abc import Container, Iterable, Mapping
+from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,8 @@ class Seen(NamedTuple):
         state = TrialState.FAIL if self.chosen is None else STATES[self.state]
         if state == TrialState.COMPLETE and self.values is None:
             return TrialState.PRUNED
+        if self.values is not None and any(map(isnan, self.values)):
+            return TrialState.FAIL
         return state
 
 

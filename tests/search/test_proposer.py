@@ -405,14 +405,17 @@ def test_a_storage_shows_trials_as_samplers_are_to_see_them() -> None:
         for number, state in reversed([*enumerate(states)])
     )
     trials.update([Seen(6, "complete", "6", None, values), Seen(7, "stopped", "7", chosen, None)])
-    replica = Replica(trials, 8)
+    trials.update([Seen(8, "complete", "8", chosen, (float("nan"), 1.0))])
+    replica = Replica(trials, 9)
     study = optuna.Study("study", replica)
     shown = study.get_trials()
     assert shown.pop() == replica.asked
-    assert [one.number for one in shown] == list(range(8))
+    assert [one.number for one in shown] == list(range(9))
     assert [one.state.name for one in shown] == [
         *("WAITING", "RUNNING", "COMPLETE", "COMPLETE", "FAIL", "PRUNED"),
-        *("FAIL", "PRUNED"),  # outside of the space; stopped before anything could be expected
+        "FAIL",  # outside of the space
+        "PRUNED",  # stopped before anything could be expected
+        "FAIL",  # no number
     ]
     assert [one.values for one in shown if one.state.name == "COMPLETE"] == [[0.5, 1.0]] * 2
     assert shown[5].constraints == {"0": 1.5, "1": -1.0}

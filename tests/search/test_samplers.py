@@ -1,5 +1,6 @@
 """Samplers by name: what there is, and what is said of the rest before a search begins."""
 
+from functools import partial
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -80,20 +81,28 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (
             "tpe",
             {"n_startup_trials": "few"},
-            "sampler 'tpe' cannot propose with the options {'n_startup_trials': 'few'}: '<' not s",
+            "sampler 'tpe' cannot propose for 2 objectives with the options {'n_startup_t",
         ),
         (
             "tpe",
             {"n_ei_candidates": 0},
-            "sampler 'tpe' cannot propose with the options {'n_ei_candidates': 0}: ",
+            "sampler 'tpe' cannot propose for 2 objectives with the options {'n_ei_cand",
         ),
         (
             "tpe",
             {"group": True, "multivariate": False},
-            "sampler 'tpe' cannot propose with the opt",
+            "sampler 'tpe' cannot propose for 2 objectives with the opt",
         ),
-        ("nsga2", {"population_size": 1}, "sampler 'nsga2' cannot propose with the options {'pop"),
-        ("nsga2", {"mutation_prob": 2}, "sampler 'nsga2' cannot propose with the options {'mutat"),
+        (
+            "nsga2",
+            {"population_size": 1},
+            "sampler 'nsga2' cannot propose for 2 objectives with the options {'pop",
+        ),
+        (
+            "nsga2",
+            {"mutation_prob": 2},
+            "sampler 'nsga2' cannot propose for 2 objectives with the options {'mutat",
+        ),
         (
             "nsga2",
             {"crossover": "sbx"},
@@ -117,15 +126,18 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (
             "my_samplers:Last",
             {"offset": 9},
-            "sampler 'my_samplers:Last' cannot propose with the op",
+            "sampler 'my_samplers:Last' cannot propose for 2 objectives with the op",
         ),
         (
             "my_samplers:Elsewhere",
             {},
-            "sampler 'my_samplers:Elsewhere' cannot propose: it proposes",
+            "sampler 'my_samplers:Elsewhere' cannot propose for 2 objectives: it proposes",
         ),
-        ("my_samplers:Recorder", {}, "sampler 'my_samplers:Recorder' cannot propose: "),
-        ("optuna.samplers:CmaEsSampler", {}, "sampler 'optuna.samplers:CmaEsSampler' cannot prop"),
+        (
+            "my_samplers:Recorder",
+            {},
+            "sampler 'my_samplers:Recorder' cannot propose for 2 objectives: ",
+        ),
         ("optuna.samplers:GridSampler", {}, "sampler 'optuna.samplers:GridSampler' cannot propose"),
     ],
 )
@@ -268,3 +280,13 @@ def test_the_best_are_the_parents() -> None:
     theirs = Asking(optuna.samplers.NSGAIISampler(seed=0, population_size=10), plain, 1000)
     assert elite == theirs.storage.notes["study"]["NSGAIISampler:parent:1"]
     assert {*ours.parents} <= {*elite}
+
+
+def test_a_sampler_of_one_objective_is_none_of_two() -> None:
+    space = Space(SpaceSettings(backbone="resnet8", modules=("se",)), 16)
+    sampler = Sampler(name="optuna.samplers:CmaEsSampler")  # the spec may be of one
+    made = partial(Proposer, space, sampler, 0, 100, gflops=lambda placement: 1.0)
+    assert made(objectives=1).propose(20) is not None
+    sentence = "sampler 'optuna.samplers:CmaEsSampler' cannot propose for 2 objectives: If the stu"
+    with pytest.raises(BadValue, match=sentence):
+        made(objectives=2)
