@@ -65,6 +65,7 @@ DRIVERS = {
 PACKAGES = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 MYSQL = ("mysql", "mariadb")
 BUDGET = {"driver": 3, "dashboard": 5}  # connections at most
+BUSY = 30.0  # seconds for which a connection to SQLite waits for another's lock
 READS = "foveate_reads"  # option of an engine: it only reads, and SQLite need not lock
 SECRETS = {"password", "passwd", "sslpassword", "ssl_key_password"}  # of an address's query
 PASSWORD_FILE = "FOVEATE_PASSWORD_FILE"  # names a file that holds the password of the database
@@ -203,7 +204,7 @@ def _sqlite(url: URL, *, create: bool, read_only: bool, most: int) -> Engine:
     mode = {"mode": "ro" if read_only else "rw", "uri": "true"}
     engine = create_engine(
         url.set(database=f"file:{quote(str(path))}", query=mode),
-        connect_args={"timeout": 30, "check_same_thread": False},
+        connect_args={"timeout": BUSY, "check_same_thread": False},
         poolclass=QueuePool,
         pool_size=most - 1,
         max_overflow=1,

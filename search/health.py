@@ -72,6 +72,7 @@ def findings(session: Session, study: Study) -> list[Finding]:
         *_nobody(rows, study, alive),
         *_failures(rows),
         *_flat(rows, steps),
+        *_repeats(study),
         *_saved(rows, study),
         *_noise(rows, store.ends_of_curves(session, study, LATE)),
         *_end(rows, study, alive),
@@ -208,6 +209,14 @@ def _flat(rows: Sequence[_Row], steps: Sequence[Any]) -> Iterable[Finding]:
         yield Finding("ok", what, "", figures)
 
 
+def _repeats(study: Study) -> Iterable[Finding]:
+    if study.repeats:
+        what = (
+            f"{_count(study.repeats, 'proposal')} had been made before, and trained no second time"
+        )
+        yield Finding("ok", what, "", {"repeats": study.repeats})
+
+
 def _saved(rows: Sequence[_Row], study: Study) -> Iterable[Finding]:
     stopped = [row for row in rows if row.state == "stopped"]
     whole = int(study.spec["recipe"]["epochs"])
@@ -297,8 +306,9 @@ def _end(rows: Sequence[_Row], study: Study, alive: Sequence[Driver]) -> Iterabl
 
 
 def _left(rows: Sequence[_Row], study: Study) -> int:
-    """Trials of the specification that have not ended; what is infeasible counts as one."""
-    return max(0, int(study.spec["trials"]) - sum(row.state in ENDED for row in rows))
+    """Trials of the specification that have not ended; what is infeasible is none of them."""
+    trained = ("complete", "stopped", "failed")
+    return max(0, int(study.spec["trials"]) - sum(row.state in trained for row in rows))
 
 
 def _long(seconds: float) -> str:

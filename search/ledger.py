@@ -11,8 +11,8 @@ import os
 import platform
 import socket
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -89,7 +89,6 @@ class Ledger:
         self.spec, self.space, self.name = spec, space, name
         self.classes = len(images.classes)
         self.exhausted = False  # every placement of the space has been proposed
-        self.duplicates = 0  # proposals of this driver that others had made in the meantime
         self.say = say
         self.is_wanted: Callable[[], bool] = lambda: True
         url = databases.url_of(storage)
@@ -104,10 +103,10 @@ class Ledger:
         self._rungs = rungs(spec.stopping, spec.recipe.epochs)
         self._curves = Curves()
         self._seen = 0  # the study's seq until which the proposer has seen it
-        self._mine: set[int] = set()  # numbers of the trials that this driver has trained
+        self._mine: set[int] = set()  # numbers of the trials that this driver has in training
         try:
             self.study_id = self._find_or_add(url, images)
-            with self._read() as session:
+            with Session(self._reading) as session:
                 study = session.get_one(Study, self.study_id)
                 # one that was made under another name of the study is gone on with
                 there = folders_of(study)
@@ -197,9 +196,10 @@ class Ledger:
         """Begin what was proposed; ``None`` if it is infeasible, or another was quicker."""
         study = store.locked(session, self.study_id)
         if store.find_key(session, study, new.placement.key, self.spec.recipe.seed) is not None:
-            self.duplicates += 1
+            study.repeats += 1
             self._refresh(session, study)
             return None
+        study.repeats += new.repeats
         is_infeasible = any(value > 0 for value in new.violations)
         trial = self._add(
             session,
@@ -332,6 +332,8 @@ class Ledger:
 
         state = self._patience(tell, keep)
         self._journal.clear()
+        if state != "running":
+            self._mine.discard(number)
         if state in ENDED:
             self._clear(number, state)
         return state
@@ -400,7 +402,6 @@ class Ledger:
     def _fail(self, session: Session, trial: Trial, reason: str) -> None:
         if trial.failures < self.spec.retries:
             store.try_again(session, trial, reason, self.spec.retries)
-            self._mine.discard(trial.number)
         else:
             store.finish(session, trial, "failed", reason=reason)
 
@@ -428,11 +429,6 @@ class Ledger:
         return self._folder.at(str(number))
 
     # --------------------------------------------------------------------------------- opening
-
-    @contextmanager
-    def _read(self) -> Iterator[Session]:
-        with Session(self._reading) as session:
-            yield session
 
     def _find_or_add(self, url: URL, images: Images) -> int:
         with Session(self.engine) as session, session.begin():

@@ -39,6 +39,7 @@ class Proposal:
     attributes: dict[str, Any]  # to be kept with the trial, and given back as Seen.attributes
     parents: tuple[int, ...]  # numbers of the trials that it comes from, where they are known
     violations: tuple[float, ...]  # of each constraint; any above 0: infeasible
+    repeats: int = 0  # ideas before it that the study has already
 
     @property
     def feasible(self) -> bool:
@@ -94,8 +95,12 @@ class Proposer:
 
     def propose(self, number: int) -> Proposal | None:
         """What trial ``number`` shall be; ``None`` if every placement of the space is known."""
-        idea = next(filter(self._is_new, self._ideas(number)), None)
-        if idea is None:
+        repeats = 0
+        for idea in self._ideas(number):
+            if self._is_new(idea):
+                break
+            repeats += 1
+        else:
             self.exhausted = True
             return None
         if not self._is_feasible(idea.placement) and self._infeasible_before(number) >= IN_A_ROW:
@@ -106,6 +111,7 @@ class Proposer:
             attributes=idea.attributes,
             parents=idea.parents,
             violations=self._violations(idea.placement),
+            repeats=repeats,
         )
 
     def _ideas(self, number: int) -> Iterator[_Idea]:

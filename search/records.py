@@ -122,6 +122,7 @@ class Study(Base):
     numbers: Mapped[int] = mapped_column(default=0)  # taken by trials: the next trial's number
     skipped: Mapped[int] = mapped_column(default=0)  # of them, by trials of other programs
     finished: Mapped[int] = mapped_column(default=0)  # trials that are fully trained
+    repeats: Mapped[int] = mapped_column(default=0)  # proposals that had been made before
 
     trials: Mapped[list["Trial"]] = relationship(
         back_populates="study", order_by="Trial.number", cascade="all, delete-orphan"

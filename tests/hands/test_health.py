@@ -57,6 +57,15 @@ def test_who_searches_is_named(look: Look, drive: Drive) -> None:
     assert (one.level, one.what) == ("ok", "searched by process 4000 on here")
 
 
+def test_proposals_that_were_made_before_are_counted(look: Look, engine: Engine) -> None:
+    assert look("had been made before") == []
+    with Session(engine) as session, session.begin():
+        store.locked(session, store.find_study(session, "tiny").id).repeats = 3
+    (one,) = look("had been made before")
+    assert one.what == "3 proposals had been made before, and trained no second time"
+    assert (one.level, one.figures) == ("ok", {"repeats": 3})
+
+
 def test_a_finished_study_needs_nobody(
     look: Look, add: Add, engine: Engine, new_study: Any
 ) -> None:

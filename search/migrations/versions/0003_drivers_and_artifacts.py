@@ -48,6 +48,7 @@ STUDY = sa.Table(
     sa.Column("numbers", sa.Integer, nullable=False),
     sa.Column("skipped", sa.Integer, nullable=False),
     sa.Column("finished", sa.Integer, nullable=False),
+    sa.Column("repeats", sa.Integer, nullable=False),
 )
 DRIVER = sa.Table(
     "foveate_driver",
@@ -281,6 +282,7 @@ def _fill_study(connection: sa.Connection, study: Any) -> None:
         "note": "",
         "seq": seq,
         "numbers": max((trial.number for trial in trials), default=-1) + 1,
+        "repeats": 0,
         "skipped": max((trial.number for trial in trials), default=-1) + 1 - len(trials),
         "finished": sum(trial.state == "complete" for trial in trials),
     }
