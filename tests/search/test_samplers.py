@@ -191,8 +191,8 @@ def test_which_classes_propose() -> None:
     assert type(samplers.maker("tpe", {"multivariate": True}, trials, 100)(0)) is TPESampler
     assert type(samplers.maker("tpe", {}, single, 100)(0)) is TPESampler  # which is multivariate
     nsga2 = samplers.maker("nsga2", {}, trials, 120)(0)
-    assert isinstance(nsga2, NSGA2) and nsga2.population_size == population_for(120) == 12
-    assert [population_for(trials) for trials in (1, 60, 200, 10_000)] == [8, 8, 20, 50]
+    assert isinstance(nsga2, NSGA2) and nsga2.population_size == population_for(120) == 20
+    assert [population_for(trials) for trials in (1, 30, 60, 200, 10_000)] == [8, 10, 20, 20, 50]
 
 
 def test_options_reach_a_sampler_of_ones_own(own: str) -> None:
