@@ -355,7 +355,8 @@ def finish(
     _change(trial, state=state, ended=now(), **columns)
     if weights is not None:
         trial.artifacts.append(Artifact(study_id=trial.study_id, kind="weights", address=weights))
-    about = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": trial.reason}
+    told = trial.reason and trial.reason[:2000]  # MySQL has room for 65,535 bytes
+    about = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": told}
     if trial.expected is not None:
         about[mirror.EXPECTED] = trial.expected
     assert trial.ended is not None  # it was set right now

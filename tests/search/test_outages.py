@@ -180,7 +180,7 @@ def test_what_was_measured_when_the_driver_ended_is_recorded_by_the_next(
     end = outage[kind]()
     first.is_wanted = lambda: False  # the user gave up
     for job in jobs:
-        with pytest.raises(DatabaseGone, match="and what was measured is kept in .*jsonl$"):
+        with pytest.raises(DatabaseGone, match=r"and what was measured is kept in .*jsonl$"):
             by_hand.report(first, job, 2)
     first.close()
     end()
