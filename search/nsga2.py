@@ -22,7 +22,7 @@ def population_for(trials: int) -> int:
     """How large the generations of a search of so many trials are.
 
     Small enough for some generations, and not so small that all become alike: one of 8 found less
-    than chance in 60 trials where widths are searched, too (``benchmarks/samplers.py``).
+    than chance in 60 trials where widths are searched, too.
     """
     return max(8, min(20, trials // 3), min(50, trials // 10))
 
