@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.foveate-ready
 
-.PHONY: search test lint format dashboard bench clean
+.PHONY: search test lint format dashboard bench soak clean
 
 search: $(READY)
 	$(BIN)/foveate search --time-budget 5m
@@ -37,6 +37,10 @@ bench: $(READY)
 	$(BIN)/python benchmarks/turnaround.py
 	$(BIN)/python benchmarks/stopping.py
 	$(BIN)/python benchmarks/samplers.py
+
+soak: $(READY)
+	$(BIN)/python tests/search/torture.py --storage sqlite --minutes 20
+	$(BIN)/python tests/search/torture.py --storage postgresql --minutes 20
 
 # installed once; again only when what is required has changed
 $(READY): pyproject.toml
