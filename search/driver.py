@@ -133,7 +133,9 @@ class _Run:
         epoch: dict[str, Any] | None = None,
         failed: str | None = None,
     ) -> bool:
-        if failed:
+        if state == "infeasible":
+            failed = "too slow for the constraints"
+        elif failed:
             self._count_failure(failed)
         elif state in ("complete", "stopped"):
             self.failures = None

@@ -184,6 +184,8 @@ class Ledger:
             return self._job(lost[0]), None
         trial = store.next_waiting(session, study)
         taken = store.taken(session, study)
+        while trial is not None and self._breaks(session, trial):
+            trial = store.next_waiting(session, study)
         if trial is not None and (trial.started is not None or taken < self.spec.trials):
             store.start(session, trial, self._lease.driver_id)
             return self._job(trial), None
@@ -191,6 +193,18 @@ class Ledger:
             return None, None
         self._refresh(session, study)
         return None, study.numbers
+
+    def _breaks(self, session: Session, trial: Trial) -> bool:
+        """Whether what was enqueued by hand breaks a constraint; then it has ended."""
+        if trial.violations is not None or not self._constraints:
+            return False
+        violations = self._violations(trial.costs)
+        store.constrain(session, trial, violations)
+        broken = _broken(violations)
+        if broken:
+            store.finish(session, trial, "infeasible", reason="; ".join(broken))
+            session.flush()
+        return bool(broken)
 
     def _record(self, session: Session, new: Proposal) -> Job | None:
         """Begin what was proposed; ``None`` if it is infeasible, or another was quicker."""
@@ -200,18 +214,17 @@ class Ledger:
             self._refresh(session, study)
             return None
         study.repeats += new.repeats
-        is_infeasible = any(value > 0 for value in new.violations)
         trial = self._add(
             session,
             study,
             new.placement,
             ORIGIN,
-            state="infeasible" if is_infeasible else "running",
+            state="running",
             attributes=new.attributes,
             parents=list(new.parents) or None,
-            driver_id=None if is_infeasible else self._lease.driver_id,
+            driver_id=self._lease.driver_id,
         )
-        if is_infeasible:
+        if trial.state == "infeasible":
             self._refresh(session, study)
             return None
         return self._job(trial)
@@ -257,9 +270,8 @@ class Ledger:
         costs = self._costs(placement)
         violations = self._violations(costs)
         chosen = self.space.parameters(placement)
-        reason = None
-        if state == "infeasible":
-            reason = "; ".join(_broken(violations))
+        if broken := _broken(violations):  # whoever asked for it
+            state, columns["driver_id"] = "infeasible", None
         return store.add_trial(
             session,
             study,
@@ -271,7 +283,7 @@ class Ledger:
             origin=origin,
             chosen=chosen,
             violations=violations or None,
-            reason=reason,
+            reason="; ".join(broken) or None,
             macs=float(self.space.cost(placement, self.classes).macs),
             gflops=costs["gflops"],
             parameters=int(costs["parameters"]),
@@ -395,7 +407,8 @@ class Ledger:
         self._bare = dict(study.bare)
         ms *= self._bare["latency"] / bare_ms
         broken = self._violations(trial.costs | {"latency": ms})
-        store.record_latency(session, trial, ms, broken)
+        trial.latency = ms
+        store.constrain(session, trial, broken)
         if any(value > 0 for value in broken.values()):
             store.finish(session, trial, "infeasible", reason="; ".join(_broken(broken)))
 

@@ -32,6 +32,7 @@ from sqlalchemy.orm import Session
 
 __all__ = [
     "add",
+    "constrain",
     "finish",
     "last_number",
     "put",
@@ -154,9 +155,14 @@ def add(
         ],
     )
     put(session, trial_id, about)
+    constrain(session, trial_id, violations)
+    return int(trial_id)
+
+
+def constrain(session: Session, trial_id: int, violations: Mapping[str, float]) -> None:
+    """Add constraint values that the trial does not have yet."""
     rows = [(f"{CONSTRAINT}{name}", json.dumps(value)) for name, value in violations.items()]
     _insert(session, _system, _pairs(trial_id, rows))
-    return int(trial_id)
 
 
 def put(session: Session, trial_id: int, about: Mapping[str, Any]) -> None:

@@ -37,6 +37,7 @@ __all__ = [
     "become",
     "bury",
     "changed_since",
+    "constrain",
     "counts",
     "curve_of",
     "curves",
@@ -63,7 +64,6 @@ __all__ = [
     "put_back",
     "rebuild_front",
     "record_epoch",
-    "record_latency",
     "register",
     "remove",
     "rename",
@@ -334,9 +334,11 @@ def record_epoch(session: Session, trial: Trial, **columns: Any) -> None:
     )
 
 
-def record_latency(session: Session, trial: Trial, ms: float, violations: dict[str, float]) -> None:
-    """The latency of ``trial``, and what the constraints say now that it is known."""
-    _change(trial, latency=ms, violations=violations or None)
+def constrain(session: Session, trial: Trial, violations: Mapping[str, float]) -> None:
+    """What the constraints say of ``trial``, as far as its costs are known."""
+    new = {name: by for name, by in violations.items() if name not in (trial.violations or {})}
+    _change(trial, violations=dict(violations) or None)
+    mirror.constrain(session, trial.optuna_id, new)
 
 
 def note(session: Session, trial: Trial, text: str) -> None:

@@ -705,3 +705,80 @@ def test_a_ledger_works_on_postgresql(opened: Opened, by_hand: Any, postgres: st
     assert [trial.state.is_finished() for trial in study.trials] == [True] * 10
     assert {trial.number for trial in study.best_trials} == {r.number for r in ours if r.on_front}
     assert [t.user_attrs["placement"] for t in study.trials] == [row.placement for row in ours]
+
+
+# ------------------------------------------------------------------------ objectives, constraints
+
+TIGHT = 'constraints=["parameters <= 78.2k"]'  # resnet8 has 78,042; everywhere:se takes more
+
+
+def test_what_breaks_a_constraint_is_recorded_and_trained_by_nobody(
+    opened: Opened, by_hand: Any, storage: str
+) -> None:
+    ledger = opened("trials=10", TIGHT, "sampler.name=tpe", "sampler.startup=5")
+    jobs = by_hand.train_all(ledger)
+    ours = rows(ledger)
+    broken = [row for row in ours if row.state == "infeasible"]
+    assert len(jobs) == 10 and len(ours) == 10 + len(broken) and broken
+    assert not {job.number for job in jobs} & {row.number for row in broken}
+    assert "everywhere:se" in {row.origin for row in broken}
+    for row in ours:
+        assert (row.parameters > 78_200) == (row.state == "infeasible")
+        ((text, by),) = row.violations.items()
+        assert text == "parameters <= 78200"
+        assert by == pytest.approx(row.parameters / 78_200 - 1)
+        if row.state == "infeasible":
+            assert row.reason.startswith("not parameters <= 78200: ") and row.epochs == 0
+    study = optuna.load_study(study_name="tiny", storage=storage)
+    for told, row in zip(study.trials, ours, strict=True):
+        assert told.constraints == row.violations
+    ours_on_front = {row.number for row in ours if row.on_front}
+    assert {trial.number for trial in study.best_trials} == ours_on_front
+
+
+def test_what_was_enqueued_by_hand_keeps_to_the_constraints(opened: Opened, storage: str) -> None:
+    ledger = opened("trials=5", TIGHT)
+    se = ledger.space.baselines()["everywhere:se"]
+    with Session(ledger.engine) as session, session.begin():
+        study = store.locked(session, ledger.study_id)
+        columns = {"macs": 1.0, "gflops": 1.0, "memory": 1.0, "placement": se.spelling}
+        store.add_trial(
+            session, study, choices={}, key="0" * 16, origin="user", parameters=99_000, **columns
+        )
+    numbers = [ledger.ask().number for _ in range(3)]  # type: ignore[union-attr]
+    row = rows(ledger)[3]
+    assert row.state == "infeasible" and row.number not in numbers
+    told = optuna.load_study(study_name="tiny", storage=storage).trials[3]
+    assert told.constraints == row.violations and told.state == TrialState.PRUNED
+
+
+LATENCY = ("objectives=[accuracy, gflops, latency]", 'constraints=["latency <= 1.2 * backbone"]')
+
+
+def test_a_latency_is_an_objective_and_bounded_once_it_is_measured(
+    opened: Opened, by_hand: Any, storage: str
+) -> None:
+    ledger = opened("trials=4", "stopping.rule=none", *LATENCY)
+    slow, quick = ledger.ask(), ledger.ask()
+    about = {"device": "cpu"}
+    assert ledger.measured(slow.number, {"ms": 2.5, "bare_ms": 2.0, **about}) == "infeasible"
+    assert ledger.measured(quick.number, {"ms": 4.4, "bare_ms": 4.0, **about}) == "running"
+    assert by_hand.train(ledger, quick) == "complete"
+    first, second = rows(ledger)[:2]
+    assert first.reason == "not latency <= 1.2 * backbone: 4.17 % over" and first.epochs == 0
+    assert (first.latency, second.latency) == (2.5, pytest.approx(2.2))  # against one backbone
+    told = optuna.load_study(study_name="tiny", storage=storage).trials[1]
+    assert told.values == [second.accuracy, second.gflops, second.latency]
+    assert told.constraints == second.violations
+    assert second.on_front
+    again = ledger.ask()
+    assert again is not None and not again.is_timed
+
+
+def test_a_trial_that_goes_on_is_not_timed_again(opened: Opened) -> None:
+    first = opened("trials=4", *LATENCY)
+    job = first.ask()
+    first.measured(job.number, {"ms": 2.0, "bare_ms": 2.0, "device": "cpu"})  # type: ignore[union-attr]
+    first.close()
+    again = opened("trials=4", *LATENCY).ask()
+    assert again is not None and again.number == 0 and again.is_timed
