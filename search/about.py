@@ -112,7 +112,7 @@ def written(spec: dict[str, Any]) -> str:
 
 
 def _cost(name: str, value: float) -> str:
-    figure = f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    figure = f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
     return f"{figure} {UNITS.get(name, name)}"
 
 

@@ -205,7 +205,10 @@ def _flat(rows: Sequence[_Row], steps: Sequence[Any]) -> Iterable[Finding]:
             figures,
         )
     else:
-        what = f"the hypervolume, {steps[-1][1]:.4f}, grew {flat} full trainings ago"
+        since = "with the last full training"
+        if flat:
+            since = f"{_count(flat, 'full training')} ago"
+        what = f"the hypervolume is {steps[-1][1]:.4f} and grew {since}"
         yield Finding("ok", what, "", figures)
 
 

@@ -209,6 +209,8 @@ class Ledger:
     def _record(self, session: Session, new: Proposal) -> Job | None:
         """Begin what was proposed; ``None`` if it is infeasible, or another was quicker."""
         study = store.locked(session, self.study_id)
+        if store.taken(session, study) >= self.spec.trials:
+            return None
         if store.find_key(session, study, new.placement.key, self.spec.recipe.seed) is not None:
             study.repeats += 1
             self._refresh(session, study)

@@ -1,6 +1,7 @@
 import re
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -520,6 +521,23 @@ def test_drivers_share_a_study(opened: Opened, by_hand: Any, storage: str) -> No
         "complete",
         "stopped",
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+def test_eight_drivers_train_no_placement_twice(
+    sampler: str, opened: Opened, by_hand: Any, storage: str
+) -> None:
+    """At once, in threads; each judges by what it has seen when it proposes."""
+    changes = ["trials=400", "space.modules=[se, eca, cbam]", f"sampler.name={sampler}"]
+    changes += ["recipe.epochs=1", "stopping.rule=none"]
+    drivers = [opened(*changes) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [job for each in pool.map(by_hand.train_all, drivers) for job in each]
+    assert sorted(job.number for job in jobs) == list(range(400))
+    assert len({job.placement for job in jobs}) == 400
+    assert len({row.key for row in rows(drivers[0])}) == 400
+    assert agree(by_hand, storage)
 
 
 def test_a_driver_that_stops_leaves_what_runs_elsewhere_alone(opened: Opened, by_hand: Any) -> None:
