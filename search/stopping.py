@@ -162,9 +162,7 @@ def _pareto(
 
     def passes(accuracy: float) -> bool:
         here = (accuracy, *candidate.costs)
-        return not _dominating(table, here).any() or (
-            stands(accuracy)[1] < of / stopping.factor
-        )
+        return not _dominating(table, here).any() or (stands(accuracy)[1] < of / stopping.factor)
 
     rank, better = stands(mine)
     keep = passes(mine)
@@ -218,9 +216,7 @@ def _percent(share: float) -> str:
 # ------------------------------------------------------------------------------------- the ranking
 
 
-def _stands(
-    mine: Point, others: Table, among: Ranks, lead: float, ties: str
-) -> tuple[int, int]:
+def _stands(mine: Point, others: Table, among: Ranks, lead: float, ties: str) -> tuple[int, int]:
     """The rank of ``mine`` among the ``others``, and how many of them come before it.
 
     First those of a lower rank; then, of its own rank, those of a front before its own when the
@@ -241,7 +237,8 @@ def _dominating(table: Table, mine: Point, *, lead: float = 0.0) -> NDArray[np.b
     """Which rows dominate ``mine``: ``front.dominates``, of thousands at once."""
     no_dearer = (table[:, 1:] <= mine[1:]).all(axis=1)
     found: NDArray[np.bool_] = no_dearer & (table[:, 0] >= mine[0] + lead)
-    return found & (table != mine).any(axis=1)
+    found &= (table != mine).any(axis=1)
+    return found
 
 
 def _crowding(mine: Point, peers: Sequence[Point]) -> int:
