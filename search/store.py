@@ -50,6 +50,7 @@ __all__ = [
     "find_study",
     "find_trial",
     "finish",
+    "front_rows",
     "front_steps",
     "front_trials",
     "latest_epochs",
@@ -494,6 +495,13 @@ def trial_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequen
     """These columns of every trial of ``study``, by number."""
     wanted = select(*(getattr(Trial, name) for name in columns))
     return session.execute(wanted.where(Trial.study_id == study.id).order_by(Trial.number)).all()
+
+
+def front_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:
+    """These columns of the trials on the front of ``study``, cheapest first."""
+    wanted = select(*(getattr(Trial, name) for name in columns))
+    mine = wanted.where(Trial.study_id == study.id, Trial.on_front)
+    return session.execute(mine.order_by(Trial.gflops, Trial.number)).all()
 
 
 def epoch_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:
