@@ -36,6 +36,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/turnaround.py
 	$(BIN)/python benchmarks/stopping.py
+	$(BIN)/python benchmarks/storage.py
 
 # installed once; again only when what is required has changed
 $(READY): pyproject.toml
