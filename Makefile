@@ -37,6 +37,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/turnaround.py
 	$(BIN)/python benchmarks/stopping.py
 	$(BIN)/python benchmarks/samplers.py
+	$(BIN)/python benchmarks/storage.py
 
 soak: $(READY)
 	$(BIN)/python tests/search/torture.py --storage sqlite --minutes 20

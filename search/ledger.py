@@ -179,7 +179,7 @@ class Ledger:
     def _take(self, session: Session) -> tuple[Job | None, int | None]:
         """What waits; or the number that a new trial will have; or neither."""
         study = store.locked(session, self.study_id)
-        lost = store.orphans(session, study, self._lease.driver_id, sorted(self._mine))
+        lost = store.orphans(session, study, self._lease.driver_id, self._mine)
         if lost:  # its transaction was carried out, and the answer did not come
             return self._job(lost[0]), None
         trial = store.next_waiting(session, study)
