@@ -15,7 +15,7 @@ dashboard: $(READY)
 	$(BIN)/foveate dashboard
 
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
