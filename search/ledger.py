@@ -50,6 +50,7 @@ from .stopping import Decision, decide, rungs
 __all__ = ["Job", "Ledger", "optuna_study"]
 
 ORIGIN = "sampler"
+AGAIN, NOTHING = "again", "nothing"  # that waits to be trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,34 +166,39 @@ class Ledger:
         infeasible on the way, and trained by nobody.
         """
         while True:
-            job, number = self._patience(self._take)
-            if job is not None or number is None:
-                return job
-            proposal = self._proposer.propose(number)
-            self.exhausted = proposal is None
-            if proposal is None:
+            found = self._patience(self._take)
+            if isinstance(found, int):
+                proposal = self._proposer.propose(found)
+                self.exhausted = proposal is None
+                if proposal is None:
+                    return None
+                found = self._patience(partial(self._record, new=proposal))
+            if isinstance(found, Job):
+                self._mine.add(found.number)
+                return found
+            if found == NOTHING:
                 return None
-            job = self._patience(partial(self._record, new=proposal))
-            if job is not None:
-                return job
 
-    def _take(self, session: Session) -> tuple[Job | None, int | None]:
-        """What waits; or the number that a new trial will have; or neither."""
+    def _take(self, session: Session) -> Job | int | str:
+        """What waits; the number that a new trial will have; or whether to look ``AGAIN``.
+
+        Nothing is taken note of that this transaction changed itself: it may not be carried out.
+        """
         study = store.locked(session, self.study_id)
         lost = store.orphans(session, study, self._lease.driver_id, self._mine)
         if lost:  # its transaction was carried out, and the answer did not come
-            return self._job(lost[0]), None
+            return _job(lost[0])
         trial = store.next_waiting(session, study)
         taken = store.taken(session, study)
-        while trial is not None and self._breaks(session, trial):
-            trial = store.next_waiting(session, study)
+        if trial is not None and self._breaks(session, trial):
+            return AGAIN
         if trial is not None and (trial.started is not None or taken < self.spec.trials):
             store.start(session, trial, self._lease.driver_id)
-            return self._job(trial), None
+            return _job(trial)
         if taken >= self.spec.trials:
-            return None, None
+            return NOTHING
         self._refresh(session, study)
-        return None, study.numbers
+        return study.numbers
 
     def _breaks(self, session: Session, trial: Trial) -> bool:
         """Whether what was enqueued by hand breaks a constraint; then it has ended."""
@@ -203,18 +209,16 @@ class Ledger:
         broken = _broken(violations)
         if broken:
             store.finish(session, trial, "infeasible", reason="; ".join(broken))
-            session.flush()
         return bool(broken)
 
-    def _record(self, session: Session, new: Proposal) -> Job | None:
-        """Begin what was proposed; ``None`` if it is infeasible, or another was quicker."""
+    def _record(self, session: Session, new: Proposal) -> Job | str:
+        """Begin what was proposed; ``AGAIN`` if it is infeasible, or another was quicker."""
         study = store.locked(session, self.study_id)
         if store.taken(session, study) >= self.spec.trials:
-            return None
+            return NOTHING
         if store.find_key(session, study, new.placement.key, self.spec.recipe.seed) is not None:
             study.repeats += 1
-            self._refresh(session, study)
-            return None
+            return AGAIN
         study.repeats += new.repeats
         trial = self._add(
             session,
@@ -226,16 +230,7 @@ class Ledger:
             parents=list(new.parents) or None,
             driver_id=self._lease.driver_id,
         )
-        if trial.state == "infeasible":
-            self._refresh(session, study)
-            return None
-        return self._job(trial)
-
-    def _job(self, trial: Trial) -> Job:
-        self._mine.add(trial.number)
-        placement = Placement.parse(trial.placement)
-        is_timed = trial.latency is not None
-        return Job(trial.number, trial.origin, placement, trial.gflops, trial.epochs, is_timed)
+        return AGAIN if trial.state == "infeasible" else _job(trial)
 
     def _refresh(self, session: Session, study: Study) -> None:
         """Tell the proposer what changed in the study since the last time."""
@@ -340,8 +335,13 @@ class Ledger:
                 return trial.state if trial.state in ENDED else "lost"
             return self._apply(session, study, trial, what, **about)
 
+        kept: list[dict[str, Any]] = []
+
         def keep() -> str:
-            self._journal.add({"what": what, "number": number, **about})
+            self._curves = Curves()  # they may hold what was not carried out
+            if not kept:
+                kept.append({"what": what, "number": number, **about})
+                self._journal.add(kept[0])
             return f", and what was measured is kept in {self._journal.path}"
 
         state = self._patience(tell, keep)
@@ -532,6 +532,12 @@ class Ledger:
             return False
         self._apply(session, study, trial, what, **entry)
         return True
+
+
+def _job(trial: Trial) -> Job:
+    placement = Placement.parse(trial.placement)
+    is_timed = trial.latency is not None
+    return Job(trial.number, trial.origin, placement, trial.gflops, trial.epochs, is_timed)
 
 
 def _broken(violations: Mapping[str, float]) -> list[str]:

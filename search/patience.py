@@ -99,7 +99,8 @@ class Patience:
     def __call__(self, work: Callable[[Session], T], away: Callable[[], str] | None = None) -> T:
         """What ``work`` returns, in a transaction of its own; it may be called several times.
 
-        ``away`` is called once if the database is away: what it returns says where things are kept.
+        ``away`` is called whenever the database was away: what it returns says where things are
+        kept.
         """
         wait, began, told, kept = FIRST, monotonic(), False, ""
         while True:
@@ -109,8 +110,7 @@ class Patience:
             except Exception as error:
                 if not is_away(error):
                     raise
-                if away is not None:
-                    kept, away = away(), None
+                kept = away() if away is not None else ""
                 reason = reason_of(error)
             else:
                 if told:

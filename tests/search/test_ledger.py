@@ -9,11 +9,14 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from foveate.errors import BadValue
 from foveate.search import databases, mirror, store
 from foveate.search import ledger as ledgers
+from foveate.search.curves import Curves
 from foveate.search.extrapolation import expected
 from foveate.search.ledger import Ledger
 from foveate.search.records import Trial
@@ -585,7 +588,7 @@ def test_a_proposal_that_another_was_quicker_with_is_made_anew(
     first, second = opened("trials=9"), opened("trials=9")
     for _ in range(3):
         by_hand.train(first, first.ask())
-    number = first._patience(first._take)[1]
+    number = first._patience(first._take)
     proposal = first._proposer.propose(number)
     with Session(second.engine) as session, session.begin():
         study = store.locked(session, second.study_id)
@@ -594,9 +597,8 @@ def test_a_proposal_that_another_was_quicker_with_is_made_anew(
     monkeypatch.setattr(
         first._proposer, "propose", lambda number: given.pop() if given else real(number)
     )
-    first._patience(lambda session: None)
-    job = first._patience(lambda session: first._record(session, proposal))
-    assert job is None
+    found = first._patience(lambda session: first._record(session, proposal))
+    assert found == "again"
     with Session(first.engine) as session:
         assert store.find_study(session, "tiny").repeats >= 1
     assert by_hand.train_all(first) and len({row.key for row in rows(first)}) == 9
@@ -663,7 +665,7 @@ def test_images_that_are_no_longer_the_same_are_refused(
 @pytest.mark.parametrize("name", ["", "a/b", "../up", ".hidden", "x" * 101, "a\nb", "[red]", "a:b"])
 def test_a_name_that_is_no_file_name_is_refused(name: str, opened: Opened, tmp_path: Any) -> None:
     sentence = "a study's name has 1 to 100 letters, digits, spaces and any of _.+=-, got "
-    with pytest.raises(BadValue, match=f"^{re.escape(sentence + repr(name))}$"):
+    with pytest.raises(BadValue, match=f"^{re.escape(sentence + repr(name[:100]))}$"):
         opened(name=name)
     assert not (tmp_path / "foveate.db").exists()
 
@@ -800,3 +802,37 @@ def test_a_trial_that_goes_on_is_not_timed_again(opened: Opened) -> None:
     first.close()
     again = opened("trials=4", *LATENCY).ask()
     assert again is not None and again.number == 0 and again.is_timed
+
+
+# ------------------------------------------------------------------- commits that are not confirmed
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_commit_that_is_not_confirmed_is_found_out(
+    is_done: bool, opened: Opened, by_hand: Any, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks at every third commit, before or after it was carried out."""
+    ledger = opened("trials=12", "stopping.least=3", "sampler.name=tpe", "sampler.startup=4")
+    ledger.say = lambda text: None
+    ledger._patience.pause = lambda seconds: None
+    ledger._lease.end()
+    commit, count = Connection._commit_impl, iter(range(10**6))
+
+    def breaks(self: Connection) -> None:
+        is_broken = next(count) % 3 == 2
+        if is_done or not is_broken:
+            commit(self)
+        if is_broken:
+            raise OperationalError("COMMIT", {}, Exception("the connection broke"))
+
+    monkeypatch.setattr(Connection, "_commit_impl", breaks)
+    jobs = by_hand.train_all(ledger)
+    monkeypatch.undo()
+    assert sorted(job.number for job in jobs) == list(range(12))
+    ours = rows(ledger)
+    assert {row.state for row in ours} <= {"complete", "stopped"} and len(ours) == 12
+    assert agree(by_hand, storage)
+    fresh = Curves()
+    with Session(ledger.engine) as session:
+        fresh.refresh(session, store.find_study(session, "tiny"))
+    assert all(fresh.reached(2)[n].curve == c.curve for n, c in ledger._curves.reached(2).items())
