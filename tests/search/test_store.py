@@ -312,6 +312,8 @@ def test_a_driver_that_ended_leaves_its_trials_waiting(
     session.flush()
     assert store.orphans(session, study, other.id, []) == [theirs]
     assert store.orphans(session, study, other.id, [theirs.number]) == []
+    trained = range(theirs.number + 1, 1_000_000)  # more than any statement takes
+    assert store.orphans(session, study, other.id, trained) == [theirs]
     assert store.bury(session, study, driver, "lost") == [mine.number]
     assert (mine.state, done.state, theirs.state) == ("waiting", "complete", "running")
     assert (driver.how, store.drivers(session, study.id)) == ("lost", [other])
