@@ -114,7 +114,7 @@ class Ledger:
                 self._folder = there[0] if there else runs.at(folder_name(study))
                 self._bare, self._uid = dict(study.bare), study.uid
                 alone = not store.drivers(session, self.study_id)
-            self._lease = Lease(self.engine, self.study_id, self.say)
+            self._lease = Lease(self.engine, self.study_id, lambda text: self.say(text))
         except BaseException:
             self.engine.dispose()
             raise
