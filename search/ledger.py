@@ -25,7 +25,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from ..errors import BadValue
@@ -446,6 +446,11 @@ class Ledger:
     # --------------------------------------------------------------------------------- opening
 
     def _find_or_add(self, url: URL, images: Images) -> int:
+        while True:
+            with suppress(IntegrityError):  # two began it at once; it is there now
+                return self._found_or_added(url, images)
+
+    def _found_or_added(self, url: URL, images: Images) -> int:
         with Session(self.engine) as session, session.begin():
             if (there := store.id_of(session, self.name)) is not None:
                 return self._checked(store.locked(session, there), images)

@@ -137,7 +137,7 @@ def fill(session: Session, name: str = "digits") -> Study:
     return study
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with one study, ``digits``, to copy."""
     path = tmp_path_factory.mktemp("filled") / "foveate.db"

@@ -3,6 +3,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -836,3 +837,26 @@ def test_a_commit_that_is_not_confirmed_is_found_out(
     with Session(ledger.engine) as session:
         fresh.refresh(session, store.find_study(session, "tiny"))
     assert all(fresh.reached(2)[n].curve == c.curve for n, c in ledger._curves.reached(2).items())
+
+
+@pytest.mark.slow
+def test_drivers_that_begin_a_study_at_once_share_it(
+    new_spec: Any, postgres: str, by_hand: Any
+) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute("DROP DATABASE IF EXISTS at_once WITH (FORCE)")
+        admin.execute("CREATE DATABASE at_once")
+    storage = postgres.replace("/postgres?", "/at_once?")
+    spec = new_spec("trials=8")
+    prepared, start = spec.prepare(), Barrier(4)
+
+    def search(_: int) -> list[int]:
+        start.wait(timeout=30)
+        with Ledger(storage, "tiny", spec, *prepared) as ledger:
+            return [job.number for job in by_hand.train_all(ledger)]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(search, range(4)))
+    assert sorted(number for each in found for number in each) == list(range(8))
