@@ -10,7 +10,6 @@ and have read the study, when the clock starts.
 
 import multiprocessing
 import os
-import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -211,7 +210,7 @@ def _measured(
 ) -> None:
     prepared = Prepared(folder)
     filler = Filler(prepared, storage)
-    rows: dict[str, dict[str, str]] = {}
+    rows: dict[str, dict[str, float]] = {}
     walls: dict[tuple[str, int], float] = {}
     for trials in sizes:
         filler.fill(trials, plain=trials <= LOADED)
@@ -233,10 +232,8 @@ def _measured(
             if (quick and drivers > 1) or (trials > LOADED and drivers > 4):
                 continue
             found = at_once(driver, prepared, storage, drivers, each)
-            print(kind, trials, tool, drivers, found, file=sys.stderr)
-            row = rows.setdefault(f"{trials:,} trials, {tool}", {})
-            for name, value in found.items():
-                row[f"{name}, {drivers} at once"] = f"{value:.3g}"
+            row = {name: float(f"{value:.3g}") for name, value in found.items()}
+            rows[f"{trials:,} trials, {tool}, {drivers} at once"] = row
             if drivers == 1:
                 walls[tool, trials] = found["ms a trial"]
     gain = walls["Optuna", 10_000] / walls["ours", 10_000]
