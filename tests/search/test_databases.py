@@ -415,7 +415,7 @@ def test_no_more_connections_than_are_allowed(on_postgresql: str, of: Any, most:
     def watch() -> None:
         there = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         alone = watching.execution_options(isolation_level="AUTOCOMMIT")  # each look is new
-            with alone.connect() as connection:
+        with alone.connect() as connection:
             while not over.wait(0.005):
                 seen.append(connection.scalar(text(there)) - 1)  # without the one that looks
 
