@@ -9,6 +9,7 @@ from time import perf_counter
 import pytest
 
 import foveate
+import foveate.spaces
 
 HEAVY = {"torch", "torchvision", "ray", "optuna"}
 ROOT = Path(foveate.__file__).parent
