@@ -44,7 +44,13 @@ TRIALS = {
     "worker": "that trained it",
     "device": "it was trained on",
     "reason": "why it was stopped, or how it failed",
+    "verdict": "the decision that stopped it, with its rank and threshold",
+    "violations": "of each constraint, as a share of its bound; at most 0: kept",
+    "metrics": "shares of the validation images after the latest epoch, by name",
+    "notes": "what befell it on its way",
     "failures": "after which it was tried again",
+    "chosen": "parameters of the space, by name; empty: it lies outside",
+    "parents": "numbers of the trials that it came from, where the sampler knows",
     "created": "when it was proposed, UTC",
     "started": "when it was first given to a worker, UTC",
     "ended": "UTC",
@@ -55,6 +61,7 @@ EPOCHS = {
     "accuracy": "share by the recipe's metric on the validation images, 0 to 1",
     "train_loss": "nats per image",
     "seconds": "of training and validation",
+    "metrics": "other shares of the validation images, by name",
     "at": "when it was finished, UTC",
 }
 FRONT = {
@@ -63,6 +70,8 @@ FRONT = {
     "gflops": TRIALS["gflops"],
     "extra_percent": "GFLOPs over the bare backbone's, % of these",
     "parameters": TRIALS["parameters"],
+    "memory": TRIALS["memory"],
+    "latency": TRIALS["latency"],
     "origin": TRIALS["origin"],
     "placement": TRIALS["placement"],
 }
@@ -81,6 +90,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+NESTED = ("verdict", "violations", "metrics", "notes", "chosen", "parents")  # JSON in tables
 _DTYPES = {int: "int64", float: "float64", bool: "bool", datetime: "datetime64[us]"}
 _TYPES = {
     column.name: column.type.python_type
@@ -224,14 +234,22 @@ ABOUT = (
 
 
 def _write(frame: pd.DataFrame, path: Path, format: str) -> None:
+    if format == "json":
+        frame.to_json(path, orient="records", date_format="iso", indent=1, force_ascii=False)
+        return
+    nested = {name: frame[name].map(_as_text) for name in NESTED if name in frame}
+    frame = frame.assign(**nested)
     if format == "parquet":
         frame.to_parquet(path, index=False)
-    elif format == "json":
-        frame.to_json(path, orient="records", date_format="iso", indent=1, force_ascii=False)
     else:
         texts = [str(name) for name, kind in frame.dtypes.items() if kind.kind == "O"]
         safe = {name: frame[name].map(for_a_spreadsheet) for name in texts}
         frame.assign(**safe).to_csv(path, index=False, lineterminator="\n")
+
+
+def _as_text(cell: Any) -> str | None:
+    """A mapping or a list as JSON: a column of a table has one type."""
+    return json.dumps(cell, ensure_ascii=False) if isinstance(cell, dict | list) else None
 
 
 def for_a_spreadsheet(cell: Any) -> Any:

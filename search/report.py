@@ -30,6 +30,8 @@ class Row:
     extra_mflops: float  # over the bare backbone
     extra_percent: float
     parameters: int
+    memory: float | None  # bytes of activations at their peak, of one image
+    latency: float | None  # milliseconds of one image, if they were measured
     drawing: str
     placement: str  # Placement.spelling
 
@@ -46,6 +48,8 @@ class Row:
             extra_mflops=1000 * extra,
             extra_percent=100 * extra / study.bare_gflops,
             parameters=trial.parameters,
+            memory=trial.memory,
+            latency=trial.latency,
             drawing=draw(Placement.parse(trial.placement), study.sites),
             placement=trial.placement,
         )
@@ -59,10 +63,12 @@ def front_and_baselines(session: Session, study: Study) -> tuple[list[Row], list
     return front, sorted(baselines, key=lambda row: (-row.accuracy, row.gflops))
 
 
-def as_table(rows: Iterable[Row], title: str) -> Table:
-    """For a terminal."""
+def as_table(rows: Sequence[Row], title: str) -> Table:
+    """For a terminal; with latencies, where they were measured."""
+    is_timed = any(row.latency is not None for row in rows)
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading in ("trial", "accuracy %", "GFLOPs", "extra MFLOPs", "extra %", "parameters"):
+    headings = ["trial", "accuracy %", "GFLOPs", "extra MFLOPs", "extra %", "parameters"]
+    for heading in [*headings, *(["ms"] if is_timed else [])]:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("placement", overflow="fold")
     for row in rows:
@@ -73,6 +79,7 @@ def as_table(rows: Iterable[Row], title: str) -> Table:
             f"{row.extra_mflops:+.4g}",
             f"{row.extra_percent:+.2f}",
             f"{row.parameters:,}",
+            *([f"{row.latency or float('nan'):.3g}"] if is_timed else []),
             row.drawing if row.origin in ("sampler", "bare") else row.origin.replace(":", " ", 1),
         )
     return table

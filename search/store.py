@@ -527,7 +527,7 @@ def latest_epochs(session: Session, study: Study) -> dict[int, datetime]:
     """When each running trial of ``study`` last finished an epoch, by its number."""
     mine = (Trial.study_id == study.id, Trial.state == "running")
     wanted = select(Trial.number, func.max(Epoch.at)).join(Epoch.trial).where(*mine)
-    return dict(session.execute(wanted.group_by(Trial.number)).tuples().all())
+    return {row.number: row[1] for row in session.execute(wanted.group_by(Trial.number))}
 
 
 def ends_of_curves(session: Session, study: Study, most: int) -> dict[int, list[float]]:

@@ -157,6 +157,11 @@ def test_what_is_written_reads_back(
         for column in ("trial", "accuracy", "gflops", "hypervolume"):
             if column in there:
                 assert there[column].tolist() == pytest.approx(frame[column].tolist(), nan_ok=True)
+        for column in [one for one in frames.NESTED if one in frame]:
+            found = [json.loads(one) if isinstance(one, str) else one for one in there[column]]
+            nested = [one if isinstance(one, dict | list) else None for one in found]
+            wanted = [one if isinstance(one, dict | list) else None for one in frame[column]]
+            assert nested == wanted
     about = json.loads((tmp_path / "all" / "study.json").read_text())
     assert about["spec"] == loaded.spec and about["columns"]["trials"] == frames.TRIALS
     assert about["bare_gflops"] == 0.04 and about["name"] == "tiny"

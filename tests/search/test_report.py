@@ -1,6 +1,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -96,6 +97,14 @@ def test_the_table_has_a_line_for_each_row(rows: Rows) -> None:
     assert words[0] == ["0*", "60.00", "0.04", "+0", "+0.00", "78,000", "bare"]
     assert words[1] == ["2", "58.00", "0.042", "+2", "+5.00", "78,002", "everywhere", "eca"]
     assert words[2] == ["1", "55.00", "0.044", "+4", "+10.00", "78,001", "everywhere", "se"]
+
+
+def test_latencies_are_shown_where_they_were_measured(rows: Rows) -> None:
+    front, _ = rows
+    assert "ms" not in [column.header for column in report.as_table(front, "").columns]
+    timed = [replace(front[0], latency=1.23456), *front[1:]]
+    (column,) = [one for one in report.as_table(timed, "").columns if one.header == "ms"]
+    assert list(column.cells) == ["1.23", "nan"]
 
 
 def test_a_narrow_table_folds_and_loses_nothing(rows: Rows) -> None:
