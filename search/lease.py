@@ -63,6 +63,16 @@ class Lease:
         about = {"host": socket.gethostname(), "pid": os.getpid(), "home": home()}
         self.driver_id = store.register(session, study, uid=self.uid, **about).id
 
+    def hold(self, session: Session) -> None:
+        """Before this driver is given a trial, the study locked: see that it has not been given up.
+
+        One that others gave up, as it was suspended or cut off, goes on as a new one.
+        """
+        mine = session.get(Driver, self.driver_id, populate_existing=True)
+        if mine is None or mine.ended is not None:
+            self.uid = uuid4().hex
+            self._register(session)
+
     def end(self) -> None:
         """No more beats."""
         self._ended.set()
@@ -82,23 +92,28 @@ class Lease:
                 self.look()
 
     def look(self) -> None:
-        """Give a sign of life, and take from the drivers that are dead what they had in training.
-
-        A driver that others gave up, as it was suspended or cut off, goes on as a new one.
-        """
+        """Give a sign of life, and take from drivers that are dead what they had in training."""
         with Session(self.engine) as session, session.begin():
             if not store.beat(session, self.driver_id):
-                self.uid = uuid4().hex
-                self._register(session)
+                self.hold(session)
             there = store.drivers(session, self.study_id)
             self.is_asked_to_stop |= any(d.stop for d in there if d.id == self.driver_id)
             others = [driver for driver in there if driver.id != self.driver_id]
             at = monotonic()
             is_dead = self._judged(others, at)
             dead = [driver.id for driver in others if is_dead[driver.id]]
+            left = store.strays(session, self.study_id)
         self._looked = at
         for driver_id in dead:
             self._take_over(driver_id)
+        if left:
+            self._put_back_strays()
+
+    def _put_back_strays(self) -> None:
+        with Session(self.engine) as session, session.begin():
+            study = store.locked(session, self.study_id)
+            for trial in store.strays(session, study.id):
+                store.put_back(session, trial)
 
     def _judged(self, others: list[Driver], at: float) -> dict[int, bool]:
         if self._looked is None or at - self._looked > self.lease / 2:

@@ -185,6 +185,7 @@ class Ledger:
         Nothing is taken note of that this transaction changed itself: it may not be carried out.
         """
         study = store.locked(session, self.study_id)
+        self._lease.hold(session)
         lost = store.orphans(session, study, self._lease.driver_id, self._mine)
         if lost:  # its transaction was carried out, and the answer did not come
             return _job(lost[0])
@@ -216,6 +217,7 @@ class Ledger:
         study = store.locked(session, self.study_id)
         if store.taken(session, study) >= self.spec.trials:
             return NOTHING
+        self._lease.hold(session)
         if store.find_key(session, study, new.placement.key, self.spec.recipe.seed) is not None:
             study.repeats += 1
             return AGAIN

@@ -74,6 +74,7 @@ __all__ = [
     "start",
     "step_rows",
     "stop_drivers",
+    "strays",
     "studies",
     "study_numbered",
     "trial_of",
@@ -234,6 +235,14 @@ def orphans(session: Session, study: Study, driver_id: int, known: Collection[in
     mine = (Trial.study_id == study.id, Trial.state == "running", Trial.driver_id == driver_id)
     found = session.scalars(select(Trial).where(*mine)).all()  # a few: the index of states is best
     return sorted((t for t in found if t.number not in known), key=lambda trial: trial.number)
+
+
+def strays(session: Session, study_id: int) -> list[Trial]:
+    """Running trials of drivers that have ended: nobody reports of them any more."""
+    mine = (Trial.study_id == study_id, Trial.state == "running")
+    gone = or_(Driver.id.is_(None), Driver.ended.is_not(None))
+    wanted = select(Trial).join(Trial.driver, isouter=True).where(*mine, gone)
+    return list(session.scalars(wanted.order_by(Trial.number)))
 
 
 # ------------------------------------------------------------------------------------ writing

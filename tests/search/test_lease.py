@@ -182,6 +182,20 @@ def test_a_driver_that_was_given_up_goes_on_as_a_new_one(
         assert [driver.id for driver in store.drivers(session, study.id)] == [mine.driver_id]
 
 
+def test_a_trial_of_a_driver_that_has_ended_waits_again(
+    start: Start, engine: Engine, study: Study
+) -> None:
+    """However it came to that: nobody would ever report of it."""
+    mine, other, third = start(), start(), start()
+    give(engine, study, mine), give(engine, study, other), give(engine, study, third)
+    with Session(engine) as session, session.begin():
+        session.get_one(Driver, other.driver_id).ended = now()
+        changed = update(Trial).where(Trial.driver_id == third.driver_id)
+        session.execute(changed.values(driver_id=None))
+    mine.look()
+    assert states(engine) == {0: "running", 1: "waiting", 2: "waiting"}
+
+
 def test_a_driver_hears_that_it_is_to_stop(start: Start, engine: Engine, study: Study) -> None:
     mine = start()
     mine.look()

@@ -583,6 +583,28 @@ def test_what_is_told_of_a_trial_that_another_took_over_changes_nothing(
     assert by_hand.train(second, again) == "complete"
 
 
+@pytest.mark.parametrize("earlier", [0, 3])  # then comes a baseline, or what is proposed
+def test_a_driver_that_was_given_up_is_another_before_it_is_given_a_trial(
+    earlier: int, opened: Opened, by_hand: Any
+) -> None:
+    """Between two of its beats: a trial of one that has ended would run for ever."""
+    first, second = opened("trials=8"), opened("trials=8")
+    jobs = [first.ask() for _ in range(earlier)]
+    for job in jobs:
+        by_hand.train(first, job)
+    with Session(second.engine) as session, session.begin():
+        study = store.locked(session, second.study_id)
+        (mine, _) = store.drivers(session, study.id)
+        store.bury(session, study, mine, "lost")
+    job = first.ask()
+    assert job is not None and job.number == earlier
+    with Session(second.engine) as session:
+        trial = store.find_trial(session, store.find_study(session, "tiny"), job.number)
+        assert trial.driver_id == first._lease.driver_id
+        assert trial.driver is not None and trial.driver.ended is None
+    assert by_hand.report(first, job, 1) == "running"
+
+
 def test_a_proposal_that_another_was_quicker_with_is_made_anew(
     opened: Opened, by_hand: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
