@@ -54,6 +54,13 @@ def accuracy_of(job: Job, epoch: int) -> float:
     return float((0.4 + 0.5 * luck) * (1 - 0.6**epoch))
 
 
+def is_over(ledger: Ledger) -> bool:
+    """Nothing runs and nothing waits."""
+    with Session(ledger.engine) as session:
+        count = store.counts(session, store.find_study(session, STUDY))
+    return not count["running"] + count["waiting"]
+
+
 def drive(prepared: Any, storage: str, log: Path, seed: int, *, is_last: bool = False) -> None:
     """Train until it is killed; the last one trains what is left, and nothing new."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -76,8 +83,8 @@ def drive(prepared: Any, storage: str, log: Path, seed: int, *, is_last: bool = 
                 jobs.append((job, job.recorded))
                 waited = time.monotonic()
             if not jobs:
-                if time.monotonic() - waited > 3 * LEASE:  # nobody's trials are left behind
-                    return
+                if is_last and (is_over(it) or time.monotonic() - waited > 60):
+                    return  # within a minute nobody's trials are left behind
                 time.sleep(0.2)
                 continue
             job, done = jobs.pop(rng.randrange(len(jobs)))
