@@ -322,7 +322,7 @@ def test_a_search_keeps_its_files_in_an_object_store(bucket: str, tmp_path: Path
     with sqlite3.connect(tmp_path / "foveate.db") as database:
         rows = database.execute(
             "SELECT state, address, worker FROM foveate_trial t"
-            " JOIN foveate_artifact a ON a.trial_id = t.id WHERE kind = 'weights'"
+            " JOIN foveate_artifact a ON a.trial_id = t.id WHERE kind = 'weights' ORDER BY number"
         ).fetchall()
     assert [state for state, _, _ in rows] == ["complete"] * 3
     assert len({worker for _, _, worker in rows}) == 2  # one starts while the other trains
