@@ -34,6 +34,7 @@ __all__ = [
     "add",
     "constrain",
     "finish",
+    "forget",
     "last_number",
     "put",
     "remove_study",
@@ -202,6 +203,12 @@ def finish(
     ]
     _insert(session, _values, rows)
     put(session, trial_id, about)
+
+
+def forget(session: Session, trial_id: int, about: Sequence[str]) -> None:
+    """The trial's values, and these of its user attributes, are no longer known."""
+    session.execute(delete(_values).where(_values.c.trial_id == trial_id))
+    session.execute(delete(_user).where(_user.c.trial_id == trial_id, _user.c.key.in_(about)))
 
 
 def states(session: Session, study_id: int) -> dict[int, str]:

@@ -371,16 +371,21 @@ def finish(
     if weights is not None:
         whose = {"study_id": trial.study_id, "trial_id": trial.id}
         session.add(Artifact(**whose, kind="weights", address=weights))
+    assert trial.ended is not None  # it was set right now
+    _tell(session, trial, trial.ended)
+    if state == "complete":
+        trial.study.finished += 1
+        _move_front(session, trial)
+
+
+def _tell(session: Session, trial: Trial, at: datetime) -> None:
+    """Optuna's trial has ended as ours did."""
     told = trial.reason and trial.reason[:2000]  # MySQL has room for 65,535 bytes
     about = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": told}
     if trial.expected is not None:
         about[mirror.EXPECTED] = trial.expected
-    assert trial.ended is not None  # it was set right now
-    values = list(point(trial)) if state == "complete" else None
-    mirror.finish(session, trial.optuna_id, state, values=values, about=about, at=trial.ended)
-    if state == "complete":
-        trial.study.finished += 1
-        _move_front(session, trial)
+    values = list(point(trial)) if trial.state == "complete" else None
+    mirror.finish(session, trial.optuna_id, trial.state, values=values, about=about, at=at)
 
 
 def point(trial: Trial) -> Point:
@@ -624,10 +629,7 @@ def forget(session: Session, trial: Trial) -> None:
     """What ``trial`` came to so far is no longer known; it still stands as it did."""
     session.execute(delete(Epoch).where(Epoch.trial_id == trial.id))
     session.execute(delete(Artifact).where(Artifact.trial_id == trial.id))
-    values, user = mirror._values, mirror._user
-    session.execute(delete(values).where(values.c.trial_id == trial.optuna_id))
-    told = user.c.key.in_(("epochs", "accuracy", "reason", mirror.EXPECTED))
-    session.execute(delete(user).where(user.c.trial_id == trial.optuna_id, told))
+    mirror.forget(session, trial.optuna_id, ("epochs", "accuracy", "reason", mirror.EXPECTED))
 
 
 def become(
@@ -651,13 +653,8 @@ def become(
     _change(trial, state=state, driver_id=None, **columns)
     if state == "waiting":
         return
-    told = {"epochs": trial.epochs, "accuracy": trial.accuracy, "reason": trial.reason}
-    if trial.expected is not None:
-        told[mirror.EXPECTED] = trial.expected
-    reached = list(point(trial)) if state == "complete" else None
-    at = trial.ended or trial.created
     mirror.set_state(session, trial.optuna_id, state, trial.started)
-    mirror.finish(session, trial.optuna_id, state, values=reached, about=told, at=at)
+    _tell(session, trial, trial.ended or trial.created)
 
 
 def rebuild_front(session: Session, study: Study) -> None:
