@@ -13,6 +13,7 @@ from ..search.records import FrontStep, Study, Trial
 from ..search.store import changed_since, counts, front_steps, trials
 from ..spaces.placement import Placement, draw
 from .axes import Axis, members
+from .site import Asked
 
 __all__ = ["TOO_OLD", "changes", "drawing", "history", "points"]
 
@@ -20,9 +21,9 @@ DRAWN = ("complete", "stopped", "running")
 TOO_OLD = 5000  # changes: then the whole is shorter
 
 
-def points(session: Session, study: Study, axis: Axis) -> dict[str, Any]:
-    """Everything that the charts of ``study`` draw."""
-    cursor = study.seq
+def points(asked: Asked, axis: Axis) -> dict[str, Any]:
+    """Everything that the charts of a study draw."""
+    session, study, cursor = asked.session, asked.study, asked.snapshot.cursor
     there = trials(session, study)
     drawn = [trial for trial in there if _height(trial) is not None]
     return {
@@ -33,17 +34,17 @@ def points(session: Session, study: Study, axis: Axis) -> dict[str, Any]:
         "front": _front(session, study, axis),
         "baselines": _baselines(there, study, axis),
         "counts": counts(session, study),
-        "hypervolume": history(front_steps(session, study), study.finished),
+        "hypervolume": history(front_steps(session, study), asked.snapshot.counts["complete"]),
     }
 
 
-def changes(session: Session, study: Study, axis: Axis, since: int) -> dict[str, Any] | None:
+def changes(asked: Asked, axis: Axis, since: int) -> dict[str, Any] | None:
     """What changed after ``since``; ``None`` if nothing did.
 
     A changed trial of which nothing is drawn any more has no height. The front and its history are
     sent whole, and only where they can have moved. ``reset`` tells to read the whole again.
     """
-    cursor = study.seq
+    session, study, cursor = asked.session, asked.study, asked.snapshot.cursor
     if since == cursor:
         return None
     if since > cursor or cursor - since > TOO_OLD:
@@ -57,7 +58,9 @@ def changes(session: Session, study: Study, axis: Axis, since: int) -> dict[str,
         "front": _front(session, study, axis) if moved else None,
         "baselines": _baselines(changed, study, axis),
         "counts": counts(session, study),
-        "hypervolume": history(front_steps(session, study), study.finished) if moved else None,
+        "hypervolume": history(front_steps(session, study), asked.snapshot.counts["complete"])
+        if moved
+        else None,
     }
 
 

@@ -29,6 +29,7 @@ from .records import (
 )
 
 __all__ = [
+    "Head",
     "Standing",
     "add_study",
     "add_trial",
@@ -62,12 +63,14 @@ __all__ = [
     "note",
     "note_study",
     "orphans",
+    "placements_after",
     "put_back",
     "rebuild_front",
     "record_epoch",
     "register",
     "remove",
     "rename",
+    "rows_since",
     "seen_since",
     "sharing_files",
     "standing",
@@ -76,6 +79,8 @@ __all__ = [
     "stop_drivers",
     "strays",
     "studies",
+    "study_head",
+    "study_names",
     "study_numbered",
     "trial_of",
     "trial_rows",
@@ -150,6 +155,28 @@ def counts(session: Session, study: Study) -> dict[str, int]:
 def study_numbered(session: Session, study_id: int) -> Study | None:
     """The study of this id, as addresses have it."""
     return session.get(Study, study_id)
+
+
+class Head(NamedTuple):
+    """What of a study may change without its trials."""
+
+    id: int
+    uid: str
+    name: str
+    seq: int
+
+
+def study_head(session: Session, study_id: int) -> Head | None:
+    """The head of the study of this id: the study itself is long."""
+    wanted = select(*(getattr(Study, name) for name in Head._fields)).where(Study.id == study_id)
+    row = session.execute(wanted).one_or_none()
+    return None if row is None else Head(*row)
+
+
+def study_names(session: Session) -> list[tuple[int, str]]:
+    """The id and the name of every study, the latest first."""
+    wanted = select(Study.id, Study.name).order_by(Study.created.desc(), Study.id.desc())
+    return [(row.id, row.name) for row in session.execute(wanted)]
 
 
 def baselines(session: Session, study: Study) -> list[Trial]:
@@ -535,6 +562,19 @@ def step_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequenc
     wanted = select(*(getattr(FrontStep, name) for name in columns))
     mine = wanted.where(FrontStep.study_id == study.id)
     return session.execute(mine.order_by(FrontStep.finished)).all()
+
+
+def rows_since(session: Session, study: Study, columns: Sequence[str], seq: int) -> Sequence[Any]:
+    """These columns of every trial of ``study`` that changed after ``seq``."""
+    wanted = select(*(getattr(Trial, name) for name in columns))
+    return session.execute(wanted.where(Trial.study_id == study.id, Trial.seq > seq)).all()
+
+
+def placements_after(session: Session, study: Study, number: int) -> Sequence[Any]:
+    """(number, placement) of every trial of ``study`` after trial ``number``, by number."""
+    wanted = select(Trial.number, Trial.placement)
+    later = wanted.where(Trial.study_id == study.id, Trial.number > number)
+    return session.execute(later.order_by(Trial.number)).all()
 
 
 def latest_epochs(session: Session, study: Study) -> dict[int, datetime]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from foveate.dashboards import app as app_module
+from foveate.dashboards import studies
 from foveate.dashboards.app import create_app, serve
 from foveate.dashboards.assets import HERE, Assets, shipped
 from foveate.errors import BadValue, UnknownName, UserError
@@ -56,7 +57,7 @@ def test_every_answer_has_the_headers(client: TestClient, path: str) -> None:
 def test_a_fault_of_ours_has_the_headers_and_no_detail(
     storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_module.StudiesPage, "load", lambda session: 1 / 0)
+    monkeypatch.setattr(studies.StudiesPage, "load", lambda session: 1 / 0)
     app = create_app(storage)
     quiet = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
     answer = quiet.get("/")

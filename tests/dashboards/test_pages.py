@@ -8,16 +8,32 @@ from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from foveate.dashboards import axes, pages
+from foveate.dashboards import axes
+from foveate.dashboards import front as pages
 from foveate.dashboards.assets import render, shipped, templates
-from foveate.dashboards.pages import Drawer, FrontPage, StudiesPage
+from foveate.dashboards.front import Drawer, FrontPage
+from foveate.dashboards.site import Site
+from foveate.dashboards.studies import StudiesPage
 from foveate.errors import UnknownName
 from foveate.search import store
 from foveate.search.records import Study, now
 
 from .conftest import BARE, add_study, add_trial
+
+
+def front_page(session: Session, study: Study, **options: Any) -> FrontPage:
+    """The page as a view loads it, of what is not committed yet, too."""
+    session.flush()
+    engine = session.get_bind()
+    assert isinstance(engine, Engine)
+    site = Site(engine, None)
+    asked = site.look(session, study.id)
+    assert asked is not None
+    return FrontPage.load(asked, site.frame(asked, "front"), **options)
+
 
 
 @pytest.fixture
@@ -65,7 +81,7 @@ def test_a_study_is_alive_while_its_driver_gives_signs(session: Session, study: 
 
 
 def test_the_front_has_its_deltas_to_the_bare_backbone(session: Session, study: Study) -> None:
-    page = FrontPage.load(session, study, cost="gflops")
+    page = front_page(session, study, cost="gflops")
     assert [row.number for row in page.front] == [0, 3, 4]
     last = page.front[-1]
     assert last.accuracy == 0.9123
@@ -86,13 +102,13 @@ def test_the_front_has_its_deltas_to_the_bare_backbone(session: Session, study: 
 def test_on_the_axis_of_parameters_the_front_is_that_of_parameters(
     session: Session, study: Study
 ) -> None:
-    page = FrontPage.load(session, study, cost="params")
+    page = front_page(session, study, cost="params")
     assert [row.number for row in page.front] == [5, 3, 4]
 
 
 def test_an_unknown_axis_says_which_there_are(session: Session, study: Study) -> None:
     with pytest.raises(UnknownName, match=r"no cost axis 'gflop'; did you mean 'gflops'\?"):
-        FrontPage.load(session, study, cost="gflop")
+        front_page(session, study, cost="gflop")
 
 
 def test_the_page_opens_on_extra_cost_where_the_front_would_be_a_wall() -> None:
@@ -105,11 +121,11 @@ def test_the_page_opens_on_extra_cost_where_the_front_would_be_a_wall() -> None:
 
 
 def test_the_drawer_shows_the_knee_until_a_trial_is_chosen(session: Session, study: Study) -> None:
-    page = FrontPage.load(session, study, cost="gflops")
+    page = front_page(session, study, cost="gflops")
     assert page.drawer is not None
     assert (page.drawer.trial.number, page.drawer.title) == (3, "the front's knee")
     assert page.drawer.curve == {"this": [70.0, 85.0], "bare": [60.0, 80.0]}
-    chosen = FrontPage.load(session, study, cost="gflops", chosen=6).drawer
+    chosen = front_page(session, study, cost="gflops", chosen=6).drawer
     assert chosen == Drawer.load(session, study, 6)
     assert chosen is not None
     assert (chosen.title, chosen.trial.reason) == ("stopped", "behind at epoch 1: rank 3 of 4")
@@ -118,7 +134,7 @@ def test_the_drawer_shows_the_knee_until_a_trial_is_chosen(session: Session, stu
 def test_flat_counts_the_trials_since_the_hypervolume_rose(session: Session, study: Study) -> None:
     steps = store.front_steps(session, study)
     assert [step.number for step in steps] == [0, 1, 3, 4]
-    assert FrontPage.load(session, study).card.flat == 1  # 5 is dominated
+    assert front_page(session, study).card.flat == 1  # 5 is dominated
 
 
 @pytest.mark.parametrize(
@@ -141,7 +157,7 @@ def test_a_page_without_a_front_says_why(
         curve = () if state == "failed" else (0.5,)
         reason = {"reason": "no memory\nat line 3"} if state == "failed" else {}
         add_trial(session, study, number, curve=curve, state=state, extra=number, **reason)
-    page = FrontPage.load(session, study)
+    page = front_page(session, study)
     assert (page.hint or "").startswith(hint or "")
     assert (page.hint is None) == (hint is None)
     assert render(templates(shipped()), page)
@@ -150,12 +166,12 @@ def test_a_page_without_a_front_says_why(
 def test_a_page_of_failures_without_a_reason_is_still_a_page(session: Session) -> None:
     study = add_study(session, "other")
     add_trial(session, study, 0, state="failed", reason="")
-    assert "no reason was recorded" in (FrontPage.load(session, study).hint or "")
+    assert "no reason was recorded" in (front_page(session, study).hint or "")
 
 
 def test_a_name_that_the_page_does_not_have_raises(session: Session, study: Study) -> None:
     env = templates(shipped())
-    page = FrontPage.load(session, study)
+    page = front_page(session, study)
     env.loader = None
     broken = env.from_string("{{ card.name }} {{ leaders }}")
     with pytest.raises(UndefinedError, match="'leaders' is undefined"):
