@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
+from threading import Thread
 from typing import TypeVar
 
 import uvicorn
@@ -60,7 +61,7 @@ def create_app(
     site = Site(open_database(storage, read_only=True, of="dashboard"), secret)
     common = Common(site)
     hosts = [*LOCAL, *allowed_hosts]
-    return Starlette(
+    app = Starlette(
         routes=[*common.routes(), *(route for page in PAGES for route in page.routes(site))],
         middleware=[
             Middleware(SecurityHeaders),
@@ -74,6 +75,8 @@ def create_app(
             Exception: common.our_fault,
         },
     )
+    app.state.site = site
+    return app
 
 
 class Common:
@@ -184,6 +187,7 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=3,  # browsers keep their connections open
         )
+        Thread(target=app.state.site.warm_up, daemon=True).start()
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 

@@ -32,6 +32,7 @@ __all__ = ["Asked", "Site", "asking", "whole"]
 
 T = TypeVar("T")
 KEPT = 64 * 2**20  # bytes of answers
+WARM = 10  # studies that are read when the server starts
 TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "svg": "image/svg+xml"}
 
 
@@ -61,7 +62,8 @@ class Site:
         self.assets = shipped()
         self.env = templates(self.assets)
         self.snapshots = Snapshots()
-        self._answers: OrderedDict[str, bytes] = OrderedDict()
+        self._answers: OrderedDict[str, bytes] = OrderedDict()  # gzipped, by address and state
+        self._size = 0  # of all of them
         self._lock = Lock()
         self._making: dict[str, Lock] = {}
 
@@ -89,6 +91,14 @@ class Site:
         alive = any(lives(one.beat) for one in store.drivers(session, id))
         snapshot = self.snapshots.of(session, head)
         return Asked(session, snapshot.study, snapshot, alive)
+
+    def warm_up(self) -> None:
+        """Read the latest studies before somebody waits for them."""
+        with self.session() as session:
+            for id, _ in store.study_names(session)[:WARM]:
+                found = self.look(session, id)
+                if found is not None:
+                    _ = found.stands
 
     def html(self, page: Page, *, status: int = 200, template: str | None = None) -> HTMLResponse:
         """``page`` as an answer."""
@@ -140,8 +150,9 @@ class Site:
             body = gzip.compress(text.encode(), 5, mtime=0)
             with self._lock:
                 self._answers[digest] = body
-                while sum(map(len, self._answers.values())) > KEPT and len(self._answers) > 1:
-                    self._answers.popitem(last=False)
+                self._size += len(body)
+                while self._size > KEPT:
+                    self._size -= len(self._answers.popitem(last=False)[1])
             return body
 
     def frame(self, asked: Asked, page: str) -> Frame:

@@ -7,7 +7,7 @@ the two reads is seen twice rather than never.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
@@ -41,6 +41,7 @@ NUMBERS = {  # columns of Trial, and how they are kept; what is not known is NaN
     "latency": np.float64,
 }
 MOMENTS = ("created", "started", "ended")  # kept as seconds since 1970, UTC
+EPOCH, SECOND = np.datetime64(0, "us"), np.timedelta64(1, "s")
 TEXTS = ("origin", "worker", "device")  # kept as numbers of ``Names``
 READ = ("id", *NUMBERS, "state", "key", *MOMENTS, *TEXTS)
 
@@ -155,7 +156,7 @@ class Snapshot:
         wanted = self.complete if among is None else self.complete & among
         rows = np.flatnonzero(wanted)
         table = np.column_stack([self.accuracy, *costs])[rows]
-        return [int(rows[i]) for i in front(table)]  # type: ignore[arg-type]  # rows of a table
+        return [int(rows[i]) for i in front(table)]
 
     def recorded_front(self) -> list[int]:
         """The rows that the search has on its front, cheapest first."""
@@ -191,8 +192,7 @@ def code_of(state: str) -> int:
 def _newer(session: Session, head: store.Head, old: Snapshot | None) -> Snapshot:
     study = old.study if old is not None and old.study.name == head.name else None
     if study is None:
-        study = session.get_one(Study, head.id)
-        session.expunge(study)
+        study = store.study_copy(session, head.id)
     names = {column: Names() for column in TEXTS} if old is None else old.names
     changed = _columns(store.rows_since(session, study, READ, old.cursor if old else -1), names)
     steps = old.steps if old else ()
@@ -218,7 +218,7 @@ def _columns(rows: Sequence[Any], names: dict[str, Names]) -> dict[str, Column]:
     found["state"] = np.array([codes[state] for state in values["state"]], dtype=np.int8)
     found["key"] = np.array(values["key"], dtype="S16")
     for name in MOMENTS:
-        found[name] = np.array([_seconds(at) for at in values[name]], dtype=np.float64)
+        found[name] = (np.array(values[name], dtype="datetime64[us]") - EPOCH) / SECOND
     for name in TEXTS:
         numbers = [names[name].number(text) for text in values[name]]
         found[name] = np.array(numbers, dtype=np.int32)
@@ -241,7 +241,3 @@ def _merged(old: dict[str, Column], changed: dict[str, Column]) -> dict[str, Col
     if (order[1:] < order[:-1]).any():
         found = {name: column[order] for name, column in found.items()}
     return found
-
-
-def _seconds(moment: datetime | None) -> float:
-    return np.nan if moment is None else moment.replace(tzinfo=UTC).timestamp()

@@ -21,15 +21,15 @@ def dominates(a: Point, b: Point, *, lead: float = 0.0) -> bool:
     return no_dearer and a[0] >= b[0] + lead and a != b
 
 
-def front(points: Sequence[Point]) -> list[int]:
-    """Indices of the points that no other dominates, cheapest first.
+def front(points: Sequence[Point] | Table) -> list[int]:
+    """Indices of the points (or of a table's rows) that no other dominates, cheapest first.
 
     That is by the first cost, then by the next. Equal points do not dominate each other: all of
     them are on the front. A point that is not finite is on no front.
     """
-    if not points:
+    if not len(points):
         return []
-    table = np.array(points, dtype=float)
+    table = np.asarray(points, dtype=float)
     losses = np.column_stack((table[:, 1:], -table[:, 0]))
     finite = np.flatnonzero(np.isfinite(losses).all(axis=1))
     order = finite[np.lexsort(losses[finite].T[::-1])]

@@ -79,6 +79,7 @@ __all__ = [
     "stop_drivers",
     "strays",
     "studies",
+    "study_copy",
     "study_head",
     "study_names",
     "study_numbered",
@@ -171,6 +172,12 @@ def study_head(session: Session, study_id: int) -> Head | None:
     wanted = select(*(getattr(Study, name) for name in Head._fields)).where(Study.id == study_id)
     row = session.execute(wanted).one_or_none()
     return None if row is None else Head(*row)
+
+
+def study_copy(session: Session, study_id: int) -> Study:
+    """The study of this id as it is now, belonging to no session."""
+    row = session.execute(select(*Study.__table__.columns).where(Study.id == study_id)).one()
+    return Study(**row._mapping)
 
 
 def study_names(session: Session) -> list[tuple[int, str]]:

@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from foveate.dashboards import app as app_module
 from foveate.dashboards import studies
 from foveate.dashboards.app import create_app, serve
 from foveate.dashboards.assets import HERE, Assets, shipped
