@@ -1,6 +1,7 @@
 """The main job: search, then show the front, draw it, and export the best."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -125,16 +126,23 @@ def _show(ledger: Ledger, name: str, storage: str, console: Console, out: Path) 
         markup=False,
         soft_wrap=True,
     )
-    where = "".join(f" {word}" for word in storage_words(storage))
     console.print(
-        f"\nNext:\n"
-        f"  foveate dashboard{where}\n"
-        f"  foveate front {name}{where} --format csv\n"
-        f"  foveate export {name}{where} --knee --out {out / 'knee'}",
+        "\n".join(["\nNext:", *(f"  {line}" for line in next_commands(name, storage, out))]),
         highlight=False,
         soft_wrap=True,
         markup=False,
     )
+
+
+def next_commands(name: str, storage: str, out: Path) -> list[str]:
+    """What one does with a study, as a shell takes it."""
+    where = storage_words(storage)
+    commands = (
+        ["dashboard", *where],
+        ["front", name, *where, "--format", "csv"],
+        ["export", name, *where, "--knee", "--out", str(out / "knee")],
+    )
+    return [shlex.join(["foveate", *words]) for words in commands]
 
 
 def _show_failure(ledger: Ledger, name: str, console: Console) -> None:
