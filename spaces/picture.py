@@ -43,7 +43,7 @@ class _Measure:
     right: int
 
 
-FULL = _Measure(720, 28, 24, 22, 34)
+FULL = _Measure(720, 28, 24, 22, 60)
 ROW = _Measure(480, STEP, 6, 1, 1)
 
 
