@@ -262,6 +262,18 @@ def test_a_deep_network_is_broken_into_lines(kind: Kind) -> None:
     assert len({y for _, y in whole}) == 1
 
 
+@pytest.mark.parametrize(
+    ("backbone", "width", "blocks"),
+    [("resnet18", 430, [9]), ("resnet152", 720, [16, 18, 17]), ("mobilenet_v3_small", 430, [4, 8])],
+)
+def test_lines_are_about_as_long(backbone: str, width: int, blocks: list[int]) -> None:
+    text = picture(Placement(backbone), known(backbone), width=width)
+    lines: Counter[float] = Counter()
+    for rect in parsed(text).iter(f"{SVG}rect"):
+        lines[float(rect.attrib["y"]) + float(rect.attrib["height"]) / 2] += 1
+    assert [*lines.values()] == blocks
+
+
 def test_blocks_are_as_high_as_their_maps_are_large() -> None:
     text = picture(Placement("resnet18"), known("resnet18"))
     rects = [*parsed(text).iter(f"{SVG}rect")]
