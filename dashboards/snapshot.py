@@ -155,7 +155,7 @@ class Snapshot:
         wanted = self.complete if among is None else self.complete & among
         rows = np.flatnonzero(wanted)
         table = np.column_stack([self.accuracy, *costs])[rows]
-        return [int(rows[i]) for i in front(table)]  # type: ignore[arg-type]  # rows of a table
+        return [int(rows[i]) for i in front(table)]
 
     def recorded_front(self) -> list[int]:
         """The rows that the search has on its front, cheapest first."""
