@@ -66,26 +66,25 @@ def heat(asked: Asked, wanted: Filter, metric: str = "gain") -> dict[str, Any]:
     at, snapshot = chosen(asked, wanted.backbone), asked.snapshot
     counted = snapshot.complete & at.rows & wanted.mask(asked)
     trials = int(counted.sum())
-    found: dict[str, Any] = {}
+    more: dict[str, Any] = {}
     if metric == "front":
         counted = among_front(asked, counted)
-        found["front"] = int(counted.sum())
+        more["front"] = int(counted.sum())
     n = at.sums(counted)
     nothing = counted.sum() - n.sum(axis=0)
-    modules = at.sums(at.rows)[:, at.searched].any(axis=1)
-    places = [
-        place for place, is_searched in zip(at.places, at.searched, strict=True) if is_searched
-    ]
+    modules: Column = at.sums(at.rows)[:, at.searched].any(axis=1)
+    places = [at.places[i] for i in np.flatnonzero(at.searched)]
 
     def shown(table: Column) -> Column:
-        return table[np.ix_(modules, at.searched)]
+        found: Column = table[np.ix_(modules, at.searched)]
+        return found
 
     value: Column = n
     if metric == "front":
         value = np.divide(100.0 * n, counted.sum(), out=np.full(n.shape, np.nan), where=n > 0)
     elif metric == "gain":
         value, error = _gain(at, counted, 100 * snapshot.accuracy, n, nothing)
-        found["error"] = listed(shown(error))
+        more["error"] = listed(shown(error))
     return {
         "cursor": snapshot.cursor,
         "metric": metric,
@@ -98,7 +97,7 @@ def heat(asked: Asked, wanted: Filter, metric: str = "gain") -> dict[str, Any]:
         "value": listed(shown(value)),
         "n": shown(n).tolist(),
         "nothing": nothing[at.searched].tolist(),
-        **found,
+        **more,
     }
 
 

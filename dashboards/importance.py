@@ -1,8 +1,8 @@
 """At which place does the choice of a module matter most? PED-ANOVA of what stands at each place.
 
 How differently the best tenth of the trials chooses at a place than all of them do, as a Pearson
-divergence (Watanabe et al., IJCAI 2023, https://arxiv.org/abs/2304.10255). It takes counts alone, so
-it is worked out anew whenever a trial ends; Optuna's evaluator gives the same numbers.
+divergence (Watanabe et al., IJCAI 2023, https://arxiv.org/abs/2304.10255). It takes counts alone,
+so it is worked out anew whenever a trial ends; Optuna's evaluator gives the same numbers.
 """
 
 from math import ceil
@@ -15,7 +15,7 @@ from .heat import Chosen, chosen
 from .site import Asked
 from .snapshot import Column
 
-__all__ = ["FEWEST", "ped_anova", "importance"]
+__all__ = ["FEWEST", "importance", "ped_anova"]
 
 BEST = 0.1  # share of the trials that is held against all
 FEWEST = 50  # trials, so that five are among the best: of less it says little
@@ -32,9 +32,7 @@ def importance(asked: Asked, wanted: Filter) -> dict[str, Any]:
     counted = snapshot.complete & at.rows & wanted.mask(asked)
     losses = {"acc": -snapshot.accuracy}
     losses |= {name: snapshot.columns[name] for name in asked.study.objectives[1:]}
-    places = [
-        place for place, is_searched in zip(at.places, at.searched, strict=True) if is_searched
-    ]
+    places = [at.places[i] for i in np.flatnonzero(at.searched)]
     labels = [place.label for place in places]
     found: dict[str, Any] = {}
     for name, loss in losses.items():

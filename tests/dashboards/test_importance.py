@@ -5,7 +5,7 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
 from starlette.testclient import TestClient
 
@@ -32,7 +32,7 @@ def of_optuna(table: np.ndarray, losses: np.ndarray) -> list[float]:
     study = optuna.create_study()
     for chosen, loss in zip(table, losses, strict=True):
         names = {f"p{i}": str(module) for i, module in enumerate(chosen)}
-        offered = {
+        offered: dict[str, BaseDistribution] = {
             f"p{i}": CategoricalDistribution([str(one) for one in {0, *column}])
             for i, column in enumerate(table.T)
         }
