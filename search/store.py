@@ -48,6 +48,7 @@ __all__ = [
     "epoch_rows",
     "epochs_in",
     "every_driver",
+    "failed_since",
     "files",
     "find_key",
     "find_study",
@@ -555,6 +556,13 @@ def epoch_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequen
     wanted = select(Trial.number, *(getattr(Epoch, name) for name in columns)).join(Epoch.trial)
     mine = wanted.where(Trial.study_id == study.id)
     return session.execute(mine.order_by(Trial.number, Epoch.number)).all()
+
+
+def failed_since(session: Session, study: Study, seq: int) -> list[tuple[int, str | None]]:
+    """(number, reason) of every failed trial of ``study`` that changed after ``seq``, by number."""
+    mine = (Trial.study_id == study.id, Trial.state == "failed", Trial.seq > seq)
+    found = session.execute(select(Trial.number, Trial.reason).where(*mine).order_by(Trial.number))
+    return [(row.number, row.reason) for row in found]
 
 
 def step_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:

@@ -40,3 +40,27 @@ export function node(tag, properties = {}) {
   for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
   return made;
 }
+
+/** Bars side by side, from 0 to the highest; `said(i)` is what one says, `whole` what all do. */
+export function bars(values, said, whole) {
+  const most = Math.max(...values, 1e-9);
+  const svg = node("svg", { class: "bars", viewBox: `0 0 ${values.length} 40`, preserveAspectRatio: "none", role: "img", "aria-label": whole });
+  values.forEach((value, i) => {
+    const height = (38 * value) / most;
+    const bar = node("rect", { x: i + 0.08, width: 0.84, y: 40 - height, height });
+    const title = node("title");
+    title.textContent = said(i);
+    bar.append(title);
+    svg.append(bar);
+  });
+  return svg;
+}
+
+/** Figures: [what, figure, words] each. */
+export function tiles(box, some) {
+  box.replaceChildren(
+    ...some.map(([what, figure, words]) =>
+      element("section", { className: "card tile" }, element("h2", {}, what), element("p", { className: "big" }, figure), element("p", { className: "muted" }, words)),
+    ),
+  );
+}
