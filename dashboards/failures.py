@@ -1,53 +1,43 @@
 """What failed, the commonest first; of one kind are messages that differ in numbers alone."""
 
-from threading import Lock
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from ..search import store
 from ..search.health import first_line, kind
+from ..search.records import Study
 from .filters import Filter
 from .site import Asked
 
-__all__ = ["Reasons", "failures"]
+__all__ = ["failures", "reasons_since"]
 
 KINDS = 50  # the commonest
 NUMBERS = 5  # of each the latest trials
 
 
-class Reasons:
-    """Why trials failed, by study; each is read once."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[int, dict[int, tuple[str, str]]]] = {}  # cursor, by number
-        self._lock = Lock()
-
-    def of(self, asked: Asked) -> dict[int, tuple[str, str]]:
-        """The kind and the first line, by the trial's number; some may no longer be failed."""
-        uid, cursor = asked.study.uid, asked.snapshot.cursor
-        with self._lock:
-            since, known = self._known.get(uid, (-1, {}))
-            if since > cursor:  # the study was put back
-                since, known = -1, {}
-            if since < cursor:
-                known = dict(known)  # others may be reading
-                for number, reason in store.failed_since(asked.session, asked.study, since):
-                    said = first_line(reason)
-                    known[number] = kind(said), said
-                self._known[uid] = cursor, known
-            return known
+def reasons_since(
+    session: Session, study: Study, seq: int
+) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Of each trial that failed after ``seq``: the kind of its failure, and its first line."""
+    for number, reason in store.failed_since(session, study, seq):
+        said = first_line(reason)
+        yield number, (kind(said), said)
 
 
-def failures(asked: Asked, wanted: Filter, reasons: Reasons) -> dict[str, Any]:
+def failures(
+    asked: Asked, wanted: Filter, reasons: Mapping[int, tuple[str, str]]
+) -> dict[str, Any]:
     """The kinds of failures among the trials that ``wanted`` lets through, and how many there are.
 
     ``message`` is the first line with … for what varies, and ``such_as`` the latest one as it is.
     """
     snapshot, mask = asked.snapshot, wanted.mask(asked)
     failed = snapshot.number[mask & snapshot.is_in("failed")].tolist()
-    known = reasons.of(asked)
     kinds: dict[str, list[int]] = {}
-    for number in failed:
-        kinds.setdefault(known[number][0], []).append(number)
+    for number in filter(reasons.__contains__, failed):  # one may have changed meanwhile
+        kinds.setdefault(reasons[number][0], []).append(number)
     common = sorted(kinds.items(), key=lambda one: (-len(one[1]), -one[1][-1]))
     return {
         "failed": len(failed),
@@ -56,7 +46,7 @@ def failures(asked: Asked, wanted: Filter, reasons: Reasons) -> dict[str, Any]:
         "failures": [
             {
                 "message": message,
-                "such_as": known[numbers[-1]][1],
+                "such_as": reasons[numbers[-1]][1],
                 "count": len(numbers),
                 "last": numbers[-1],
                 "numbers": numbers[: -NUMBERS - 1 : -1],

@@ -14,11 +14,12 @@ from starlette.routing import Route
 from ..errors import BadValue
 from ..search import health, store
 from ..search.records import now
-from .failures import Reasons, failures
+from .failures import failures, reasons_since
 from .filters import Filter
 from .gantt import gantt
 from .pace import eta, throughput
 from .pages import Frame
+from .since import Since
 from .site import Asked, Site, asking, lives
 from .snapshot import seconds_of
 
@@ -33,7 +34,7 @@ GONE = 5  # drivers that have ended, the latest
 
 def routes(site: Site) -> list[Route]:
     """The page, and what its panels draw."""
-    found, reasons = Findings(), Reasons()
+    found, reasons = Findings(), Since(reasons_since)
 
     def page(request: Request) -> Response:
         with site.asked(request) as asked:
@@ -47,7 +48,7 @@ def routes(site: Site) -> list[Route]:
             return site.kept(
                 request,
                 asked,
-                lambda: asking(lambda: workers(asked, request.query_params, reasons)),
+                lambda: asking(lambda: workers(asked, request.query_params, reasons.of(asked))),
             )
 
     def api_drivers(request: Request) -> Response:
@@ -77,7 +78,9 @@ class WorkersPage:
     windows: dict[str, str] = field(metadata={"help": "spans of time to choose from, by seconds"})
 
 
-def workers(asked: Asked, query: Mapping[str, str], reasons: Reasons) -> dict[str, Any]:
+def workers(
+    asked: Asked, query: Mapping[str, str], reasons: Mapping[int, tuple[str, str]]
+) -> dict[str, Any]:
     """What the page draws, as an address asks for it."""
     wanted = Filter.of(query)
     last = None if query.get("last") is None else int(_positive("last", query["last"]))

@@ -31,6 +31,7 @@ from .records import (
 __all__ = [
     "Head",
     "Standing",
+    "accuracies_since",
     "add_study",
     "add_trial",
     "baselines",
@@ -87,6 +88,7 @@ __all__ = [
     "trial_rows",
     "trials",
     "try_again",
+    "verdicts_since",
 ]
 
 # ------------------------------------------------------------------------------------ reading
@@ -563,6 +565,25 @@ def failed_since(session: Session, study: Study, seq: int) -> list[tuple[int, st
     mine = (Trial.study_id == study.id, Trial.state == "failed", Trial.seq > seq)
     found = session.execute(select(Trial.number, Trial.reason).where(*mine).order_by(Trial.number))
     return [(row.number, row.reason) for row in found]
+
+
+def verdicts_since(session: Session, study: Study, seq: int) -> list[tuple[int, Any]]:
+    """(number, verdict) of every stopped trial of ``study`` that changed after ``seq``."""
+    mine = (Trial.study_id == study.id, Trial.state == "stopped", Trial.seq > seq)
+    found = session.execute(select(Trial.number, Trial.verdict).where(*mine))
+    return [(row.number, row.verdict) for row in found]
+
+
+def accuracies_since(
+    session: Session, study: Study, seq: int, epochs: Sequence[int]
+) -> list[tuple[int, int, float]]:
+    """(number, epoch, accuracy) after these ``epochs``, of every fully trained trial of ``study``
+    that changed after ``seq``.
+    """
+    mine = (Trial.study_id == study.id, Trial.state == "complete", Trial.seq > seq)
+    wanted = select(Trial.number, Epoch.number, Epoch.accuracy).join(Epoch.trial)
+    found = session.execute(wanted.where(*mine, Epoch.number.in_(epochs)))
+    return [(number, epoch, accuracy) for number, epoch, accuracy in found]
 
 
 def step_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:
