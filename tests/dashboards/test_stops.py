@@ -1,12 +1,13 @@
 """The Early stopping page: what it saved, and whom it may have cost."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import stats  # type: ignore[import-untyped]
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -61,7 +62,7 @@ def test_who_came_how_far_is_counted(client: TestClient, session: Session, study
         assert row["reached"] == sum(t.epochs >= row["epoch"] for t in trials)
         stopped = [t for t in trials if t.state == "stopped" and t.epochs == row["epoch"]]
         assert row["stopped"] == len(stopped)
-    for row, following in zip(found, found[1:], strict=False):
+    for row, following in pairwise(found):
         gone = row["stopped"] + row["failed"] + row["on"]
         assert following["reached"] == row["reached"] - gone
 
@@ -110,17 +111,15 @@ def test_winners_are_those_that_no_fully_trained_trial_dominates(
 ) -> None:
     done = [(t.accuracy or 0.0, t.gflops) for t in store.trials(session, study, "complete")]
     known = [t for t in store.trials(session, study, "stopped") if t.expected is not None]
-    winners = {
-        t.number: t.expected
+    winners: dict[int, float] = {
+        t.number: t.expected or 0.0
         for t in known
         if not any(dominates(one, (t.expected or 0.0, t.gflops)) for one in done)
     }
     found = told(client, study)
     assert winners and len(winners) < len(known) == found["expected"]
     assert found["would"] == len(winners)
-    assert [one["n"] for one in found["winners"]] == sorted(
-        winners, key=lambda n: -(winners[n] or 0.0)
-    )
+    assert [one["n"] for one in found["winners"]] == sorted(winners, key=lambda n: -winners[n])
     assert {one["would"] for one in found["winners"]} == {True}
     assert all(one["would"] == (one["n"] in winners) for one in found["nearest"])
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from foveate.dashboards.snapshot import seconds_of
 from foveate.dashboards.workers import Findings
-from foveate.search import databases, health, store
+from foveate.search import health, store
 from foveate.search.health import kind
 from foveate.search.records import STATES, Study, Trial, now
 
@@ -187,7 +187,7 @@ def test_words_are_no_addresses() -> None:
     assert kind("the added facade of 12 defaced 0xdeadbeef") == "the added facade of … defaced …"
 
 
-# ----------------------------------------------------------------------------- pace, drivers, health
+# ------------------------------------------------------------------------ pace, drivers, health
 
 
 def test_every_ended_trial_counts_once_in_the_pace(client: TestClient, session: Session) -> None:
@@ -259,8 +259,13 @@ def test_findings_are_those_of_health(client: TestClient, session: Session, stud
 def test_findings_are_looked_for_once_in_a_while(
     storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked = []
-    monkeypatch.setattr(health, "findings", lambda *_: looked.append(1) or [])
+    looked: list[Study] = []
+
+    def look(_: Session, study: Study) -> list[health.Finding]:
+        looked.append(study)
+        return []
+
+    monkeypatch.setattr(health, "findings", look)
     found = Findings()
     with asked(storage) as now_:
         assert found.of(now_) == found.of(now_)
