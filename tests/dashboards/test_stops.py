@@ -38,7 +38,7 @@ def study(session: Session) -> Study:
         if number % 2:
             epoch = int(rng.choice([2, 4, 8]))
             curve = curve[:epoch]
-            verdict = {"epoch": epoch, "accuracy": curve[-1], "place": 9, "of": 10}
+            verdict: dict[str, Any] = {"epoch": epoch, "accuracy": curve[-1], "place": 9, "of": 10}
             verdict |= {"threshold": None if number == 5 else curve[-1] + number / 1000}
             expected = None if number == 7 else final
             end = {"state": "stopped", "verdict": verdict, "expected": expected}
