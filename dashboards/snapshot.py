@@ -20,7 +20,7 @@ from ..search.front import front
 from ..search.records import STATES, Study
 from .placements import Places
 
-__all__ = ["Names", "Snapshot", "Snapshots", "Step", "code_of"]
+__all__ = ["Column", "Names", "Snapshot", "Snapshots", "Step", "code_of", "seconds_of"]
 
 Column = np.ndarray[Any, np.dtype[Any]]
 T = TypeVar("T")
@@ -187,6 +187,11 @@ class Snapshots:
 def code_of(state: str) -> int:
     """The place of ``state`` in ``records.STATES``."""
     return STATES.index(state)
+
+
+def seconds_of(moment: datetime | None) -> float:
+    """Since 1970, of a moment in UTC; NaN of none."""
+    return np.nan if moment is None else moment.replace(tzinfo=UTC).timestamp()
 
 
 def _newer(session: Session, head: store.Head, old: Snapshot | None) -> Snapshot:
