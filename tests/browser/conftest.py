@@ -92,6 +92,13 @@ def crowd_server(crowded: str) -> Iterator[Served]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def ten_server(ten: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The dashboard of ten trials, to read only."""
+    with ours(f"sqlite:///{shutil.copy(ten, tmp_path_factory.mktemp('read'))}") as server:
+        yield server
+
+
 # --------------------------------------------------------------------------------------- readers
 
 

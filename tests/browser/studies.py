@@ -1,4 +1,4 @@
-"""Studies to look at: thousands of invented trials written in bulk, and those with hostile names."""
+"""Studies to look at: thousands of invented trials written in bulk, and hostile names."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -16,7 +16,7 @@ TOKEN = "correct horse ü"
 HURT = "() => window.hurt !== undefined || document.querySelector('img[src=\"x\"]') !== null"
 
 
-# ------------------------------------------------------------------------ the tests see what is wrong
+# ----------------------------------------------------------------------- what these tests can see
 
 
 def test_a_script_in_the_page_would_be_noticed(
