@@ -49,7 +49,7 @@ def browser(path: str) -> Iterator[Browser]:
             opened.close()
 
 
-def until(page: Page, script: str, *, seconds: float = 10.0, argument: Any = None) -> Any:
+def until(page: Page, script: str, *, seconds: float = 20.0, argument: Any = None) -> Any:
     """What ``script`` comes to, as soon as that is true.
 
     Playwright's own ``wait_for_function`` is refused by our Content-Security-Policy.

@@ -37,7 +37,7 @@ CHOSEN = """() => {
 }"""
 
 
-def drawn(page: Page, *, seconds: float = 10.0, **wanted: int) -> dict[str, int]:
+def drawn(page: Page, *, seconds: float = 20.0, **wanted: int) -> dict[str, int]:
     """What the chart says that it shows, once it says so, and once that is ``wanted``."""
     script = f"(wanted) => {{ const found = ({DRAWN})(); return found && Object.entries(wanted)"
     script += ".every(([name, value]) => found[name] === value) && found; }"

@@ -41,8 +41,9 @@ def crowd(storage: str, trials: int, *, name: str = "crowd") -> None:
         driver = store.register(session, study, uid=f"of {name}", host="here", pid=1)
         rows = _rows(study, driver.id, trials)
         curves = [row.pop("curve") for row in rows]
-        session.execute(insert(Trial), rows)
-        session.execute(insert(Epoch), _epochs(rows, curves))
+        connection = session.connection()  # row by row it would take twice as long
+        connection.execute(insert(Trial.__table__), rows)
+        connection.execute(insert(Epoch.__table__), _epochs(rows, curves))
         study.numbers = study.seq = trials
         store.rebuild_front(session, study)
     engine.dispose()

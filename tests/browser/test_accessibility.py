@@ -81,7 +81,8 @@ FOCUSED = """() => {
   const rings = [at, at.nextElementSibling].filter(Boolean).map((one) => getComputedStyle(one));
   return {
     what: at.outerHTML.slice(0, 80),
-    ring: Math.max(...rings.map((one) => one.outlineStyle === "none" ? 0 : parseFloat(one.outlineWidth))),
+    ring: Math.max(...rings.filter((one) => one.outlineStyle !== "none")
+      .map((one) => parseFloat(one.outlineWidth))),
     page: at === document.body,
   };
 }"""
@@ -134,8 +135,8 @@ def test_what_is_new_moves_only_for_who_likes_it(
 
 LUMINANCES = """() => {
   const chart = echarts.getInstanceByDom(document.getElementById("pareto"));
-  const shown = [chart.getOption().xAxis[0].axisLabel.color, getComputedStyle(document.body).backgroundColor];
-  return shown.map((text) => {
+  const label = chart.getOption().xAxis[0].axisLabel.color;
+  return [label, getComputedStyle(document.body).backgroundColor].map((text) => {
     const [r, g, b] = text.match(/[0-9.]+/g).map((part) => {
       const share = part / 255;
       return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
