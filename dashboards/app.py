@@ -30,6 +30,7 @@ from ..search.store import front_trials, studies, study_numbered
 from .assets import Page, render, shipped, templates
 from .axes import Axis, axis_called, fitting_axis
 from .guard import HEADERS, Guard, SecurityHeaders, Token, clean_address
+from .openapi import description
 from .pages import Drawer, ErrorPage, FrontPage, LoginPage, StudiesPage, StudyCard
 from .points import changes, points
 
@@ -96,6 +97,7 @@ class Site:
             Route("/s/{id}", self.front),
             Route("/s/{id}/_panels", self.panels),
             Route("/s/{id}/_drawer/{number}", self.drawer),
+            Route("/api/v1/openapi.json", self.api_description),
             Route("/api/v1/studies", self.api_studies),
             Route("/api/v1/studies/{id}/points", self.api_points),
             Route("/api/v1/studies/{id}/changes", self.api_changes),
@@ -145,6 +147,10 @@ class Site:
         return HTMLResponse(render(self.env, page, template), status_code=status)
 
     # -------------------------------------------------------------------------------------- JSON
+
+    def api_description(self, request: Request) -> Response:
+        """The API in OpenAPI's words."""
+        return JSONResponse(description(self.version))
 
     def api_studies(self, request: Request) -> Response:
         """All studies in a line each."""
