@@ -28,20 +28,22 @@ def optuna_dashboard(storage: str) -> "Served":
     port = free_port()
     program = Path(sys.executable).with_name("optuna-dashboard")
     command = [str(program), storage, "--host", "127.0.0.1", "--port", str(port)]
-    return Served(command, port, ready="/dashboard/")
+    return Served(command, port, ready="/dashboard/", log=subprocess.DEVNULL)  # of each request
 
 
 class Served:
     """``command`` once it answers at ``ready``; with ``with``, until the block ends."""
 
-    def __init__(self, command: Sequence[str], port: int, *, ready: str) -> None:
+    def __init__(
+        self, command: Sequence[str], port: int, *, ready: str, log: int | None = None
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._command, self._ready = command, ready
+        self._command, self._ready, self._log = command, ready, log
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Begin, or begin again."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=self._log)
         ends = monotonic() + 60
         while not self._answers():
             if self._process.poll() is not None:
