@@ -38,6 +38,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/stopping.py
 	$(BIN)/python benchmarks/samplers.py
 	$(BIN)/python benchmarks/storage.py
+	$(BIN)/python benchmarks/dashboard.py
 
 soak: $(READY)
 	$(BIN)/python tests/search/torture.py --storage sqlite --minutes 20

@@ -25,6 +25,7 @@ from ..search import store
 from ..search.databases import open_database
 from . import front, placing, stops, studies, workers
 from .guard import HEADERS, Guard, SecurityHeaders, Token, clean_address
+from .openapi import description
 from .pages import ErrorPage, LoginPage
 from .site import Site
 
@@ -89,9 +90,14 @@ class Common:
         """Their addresses."""
         return [
             Route("/healthz", self.health),
+            Route("/api/v1/openapi.json", self.api_description),
             Route("/login", self.login, methods=["GET", "POST"]),
             Route("/static/{hash}/{name}", self.static),
         ]
+
+    def api_description(self, request: Request) -> Response:
+        """The API in OpenAPI's words."""
+        return JSONResponse(description(self.site.version))
 
     def health(self, request: Request) -> Response:
         """Whether the database answers."""

@@ -7,7 +7,7 @@ the two reads is seen twice rather than never.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
