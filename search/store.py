@@ -32,6 +32,7 @@ __all__ = [
     "Standing",
     "add_study",
     "add_trial",
+    "artifact_numbered",
     "baselines",
     "beat",
     "become",
@@ -70,6 +71,7 @@ __all__ = [
     "rename",
     "seen_since",
     "sharing_files",
+    "show_looks",
     "standing",
     "start",
     "step_rows",
@@ -150,6 +152,11 @@ def counts(session: Session, study: Study) -> dict[str, int]:
 def study_numbered(session: Session, study_id: int) -> Study | None:
     """The study of this id, as addresses have it."""
     return session.get(Study, study_id)
+
+
+def artifact_numbered(session: Session, artifact_id: int) -> Artifact | None:
+    """The file of this id, as addresses have it."""
+    return session.get(Artifact, artifact_id)
 
 
 def baselines(session: Session, study: Study) -> list[Trial]:
@@ -360,22 +367,45 @@ def note(session: Session, trial: Trial, text: str) -> None:
 
 
 def finish(
-    session: Session, trial: Trial, state: str, *, weights: str | None = None, **columns: Any
+    session: Session,
+    trial: Trial,
+    state: str,
+    *,
+    weights: str | None = None,
+    looks: Mapping[str, Any] | None = None,
+    **columns: Any,
 ) -> None:
     """``trial`` is complete, stopped, failed or infeasible; a complete one moves the front.
 
     ``columns`` are those that say more: reason, verdict, expected. ``weights`` is where the trained
-    ones are.
+    ones are. ``looks`` are the columns of the file that shows where it looks, which is recorded
+    of a member of the front.
     """
     _change(trial, state=state, ended=now(), **columns)
     if weights is not None:
-        whose = {"study_id": trial.study_id, "trial_id": trial.id}
-        session.add(Artifact(**whose, kind="weights", address=weights))
+        _left(session, trial, "weights", address=weights)
     assert trial.ended is not None  # it was set right now
     _tell(session, trial, trial.ended)
     if state == "complete":
         trial.study.finished += 1
         _move_front(session, trial)
+    if looks is not None and trial.on_front:
+        _left(session, trial, "attention", **looks)
+
+
+def show_looks(session: Session, trial: Trial, **columns: Any) -> Artifact:
+    """``trial`` has a new file that shows where it looks, in place of an older one."""
+    whose = (Artifact.trial_id == trial.id, Artifact.kind == "attention")
+    session.execute(delete(Artifact).where(*whose))
+    _change(trial)
+    return _left(session, trial, "attention", **columns)
+
+
+def _left(session: Session, trial: Trial, kind: str, **columns: Any) -> Artifact:
+    file = Artifact(study_id=trial.study_id, trial_id=trial.id, kind=kind, **columns)
+    session.add(file)
+    session.flush()
+    return file
 
 
 def _tell(session: Session, trial: Trial, at: datetime) -> None:
