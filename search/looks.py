@@ -52,7 +52,7 @@ class Looks:
         return _png(_framed(picture, there["rectangles"][image]["corners"]))
 
     def _picture(self, image: int, side: int | None) -> Image.Image:
-        if not 0 <= image < (count := len(self.about["images"])):
+        if image not in range(count := len(self.about["images"])):
             raise UnknownName(f"there is no image {image}; there are 0 to {count - 1}")
         if side is not None and not 1 <= side <= SIDE:
             raise BadValue(f"a picture has 1 to {SIDE} pixels a side, got {side}")
@@ -63,7 +63,7 @@ class Looks:
         return picture.resize((side, side), way)
 
     def _there(self, site: int) -> dict[str, Any]:
-        if not 0 <= site < (count := len(self.about["sites"])):
+        if site not in range(count := len(self.about["sites"])):
             raise UnknownName(f"there is no site {site}; there are 0 to {count - 1}")
         found: dict[str, Any] = self.about["sites"][site]
         if found["shows"] == "nothing":
