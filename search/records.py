@@ -241,6 +241,11 @@ class Trial(Base):
         """Where the trained weights are, if they were kept."""
         return next((one.address for one in self.artifacts if one.kind == "weights"), None)
 
+    @property
+    def looks(self) -> "Artifact | None":
+        """The file that shows where the trained network looks, if it was drawn."""
+        return next((one for one in self.artifacts if one.kind == "attention"), None)
+
 
 class Epoch(Base):
     """One epoch of one trial."""

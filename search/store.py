@@ -33,6 +33,7 @@ __all__ = [
     "Standing",
     "add_study",
     "add_trial",
+    "artifact_numbered",
     "baselines",
     "beat",
     "become",
@@ -180,6 +181,11 @@ def study_names(session: Session) -> list[tuple[int, str]]:
     """The id and the name of every study, the latest first."""
     wanted = select(Study.id, Study.name).order_by(Study.created.desc(), Study.id.desc())
     return [(row.id, row.name) for row in session.execute(wanted)]
+
+
+def artifact_numbered(session: Session, artifact_id: int) -> Artifact | None:
+    """The file of this id, as addresses have it."""
+    return session.get(Artifact, artifact_id)
 
 
 def baselines(session: Session, study: Study) -> list[Trial]:
