@@ -28,10 +28,11 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
+from .._files import UNREACHABLE, Folder
 from ..errors import BadValue
 from ..spaces.placement import Placement
 from ..spaces.space import Space
-from ..workers.checkpoints import UNREACHABLE, WEIGHTS, Folder
+from ..workers.checkpoints import WEIGHTS
 from ..workers.data import Images
 from ..workers.packs import cache
 from . import databases, mirror, store

@@ -15,11 +15,12 @@ from ray import tune
 from torch import nn
 
 from .. import attention
+from .._files import UNREACHABLE, Folder
 from ..spaces.networks import add_backbones, trunk
 from ..spaces.placement import Placement
 from ..spaces.plugging import build
 from ..spaces.timing import latencies
-from .checkpoints import UNREACHABLE, WEIGHTS, Checkpoints, Folder, packed
+from .checkpoints import WEIGHTS, Checkpoints, packed
 from .data import Data, Images, load
 from .recipe import Recipe
 from .train import DivergedError, Epoch, Training

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from foveate._files import read_file
 from foveate.errors import BadValue
 from foveate.search import databases, mirror, store
 from foveate.search import ledger as ledgers
@@ -23,7 +24,6 @@ from foveate.search.ledger import Ledger
 from foveate.search.records import Trial
 from foveate.search.stopping import Reached, decide
 from foveate.spaces.placement import Placement
-from foveate.workers.checkpoints import read_file
 
 Opened = Callable[..., Ledger]
 
