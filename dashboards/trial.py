@@ -126,6 +126,7 @@ class Added:
     glyph: Markup = field(metadata={"help": "as SVG"})
     settings: list[tuple[str, Any]] = field(metadata={"help": "its hyper-parameters"})
     parameters: int | None = field(metadata={"help": "that it adds; None: not recorded"})
+    share: float | None = field(metadata={"help": "of the operations that all modules add"})
     operations: int | None = field(metadata={"help": "that it adds; None: not recorded"})
 
 
@@ -197,6 +198,7 @@ class TrialPage:
     files: list[File] = field(metadata={"help": "what it left"})
     looks: Artifact | None = field(metadata={"help": "where it looks, if that was drawn"})
     command: str | None = field(metadata={"help": "that exports it, if it can be"})
+    look: str = field(metadata={"help": "the command that draws where it looks"})
     before: int | None = field(metadata={"help": "the trial with the number before"})
     after: int | None = field(metadata={"help": "the trial with the number after"})
     cheaper: int | None = field(metadata={"help": "of a member of the front: the one before"})
@@ -219,6 +221,7 @@ class TrialPage:
         numbers = snapshot.number
         row = int(numbers.searchsorted(number))
         stopping, planned = Stopping(**study.spec.get("stopping", {})), epochs_of(study)
+        judged = rungs_of(trial, stopping, planned)
         return cls(
             frame=frame,
             trial=trial,
@@ -234,16 +237,17 @@ class TrialPage:
             per_class=classes_of(trial, bare, study.classes),
             costs=costs_of(trial, study, bare),
             modules=modules_of(asked, trial),
-            rungs=rungs_of(trial, stopping, planned),
+            rungs=judged,
             rule=stopping.rule,
             planned=planned,
-            curves=curves_of(trial, bare, seeds),
+            curves={"lines": lines_of(trial, bare, seeds), "rungs": marks_of(judged)},
             timing=timing_of(trial),
             parents=list(trial.parents or ()),
             children=store.children_of(session, study, number),
             files=files_of(trial),
             looks=trial.looks,
             command=command_of(study, trial),
+            look=f"foveate look {shlex.quote(study.name)} --trial {trial.number}",
             before=int(numbers[row - 1]) if row > 0 else None,
             after=int(numbers[row + 1]) if row + 1 < len(numbers) else None,
             cheaper=front[at - 1] if at else None,
@@ -287,7 +291,8 @@ def metrics_of(trial: Trial, bare: Trial | None, seeds: Sequence[Trial]) -> list
     for name, value in (trial.metrics or {}).items():
         if not is_number(value):
             continue
-        all_of_them = [one.metrics[name] for one in seeds if is_number((one.metrics or {}).get(name))]
+        known = ((one.metrics or {}).get(name) for one in seeds)
+        all_of_them = [other for other in known if is_number(other)]
         several = is_done and len(all_of_them) > 1
         found.append(
             Metric(
@@ -339,6 +344,7 @@ def modules_of(asked: Asked, trial: Trial) -> list[Added]:
     order = {place.path: (i, place.label) for i, place in enumerate(asked.stands.places)}
     added: Sequence[Any] = trial.added if trial.added is not None else [(None, None)] * len(modules)
     signs = drawings_of(asked).glyphs
+    total = sum(operations or 0 for _, operations in added)
     found = []
     for module, (parameters, operations) in zip(modules, added, strict=True):
         one = Added(
@@ -349,6 +355,7 @@ def modules_of(asked: Asked, trial: Trial) -> list[Added]:
             settings=list(module.hyperparameters),
             parameters=parameters,
             operations=operations,
+            share=None if operations is None or total <= 0 else operations / total,
         )
         found.append((order[module.site][0], len(found), one))
     return [one for _, _, one in sorted(found, key=lambda three: three[:2])]
@@ -385,16 +392,19 @@ def curve_of(trial: Trial) -> list[float]:
     return [round(100 * epoch.accuracy, 4) for epoch in trial.curve]
 
 
-def curves_of(trial: Trial, bare: Trial | None, seeds: Sequence[Trial]) -> dict[str, Any]:
+def lines_of(trial: Trial, bare: Trial | None, seeds: Sequence[Trial]) -> list[dict[str, Any]]:
     """What the chart draws: this trial, the bare backbone, and the same with other seeds."""
     lines = [{"name": f"#{trial.number}", "kind": "this", "data": curve_of(trial)}]
     if bare is not None and bare.id != trial.id:
         lines.append({"name": "bare", "kind": "bare", "data": curve_of(bare)})
-    for one in seeds:
-        if one.id not in (trial.id, bare.id if bare else None):
-            data = curve_of(one)
-            lines.append({"name": f"seed {one.seed}", "kind": "seed", "data": data})
-    return {"lines": lines}
+    others = (one for one in seeds if one.id != trial.id and (bare is None or one.id != bare.id))
+    more = [{"name": f"seed {one.seed}", "kind": "seed", "data": curve_of(one)} for one in others]
+    return [*lines, *more]
+
+
+def marks_of(judged: Sequence[Rung]) -> list[dict[str, Any]]:
+    """Where the chart says that trials are judged, in percent."""
+    return [{"epoch": one.epoch, "threshold": percent_of(one.threshold)} for one in judged]
 
 
 def timing_of(trial: Trial) -> Timing:
