@@ -411,7 +411,7 @@ def timing_of(trial: Trial) -> Timing:
     """When what happened."""
 
     def between(a: datetime | None, b: datetime | None) -> float | None:
-        return None if a is None or b is None else (b - a).total_seconds()
+        return None if a is None or b is None else max(0.0, (b - a).total_seconds())
 
     return Timing(
         created=trial.created,

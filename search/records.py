@@ -282,7 +282,19 @@ class FrontStep(Base):
 
 
 class Artifact(Base):
-    """A file that a trial left: its weights, a picture."""
+    """A file that a trial left: its weights, or where it looks.
+
+    Of the kind "attention", ``about`` is what ``workers.looking.look`` says of the file's pictures:
+
+        version   1
+        size      pixels a side of the pictures, 256 at most
+        images    index (in the validation split), labels, and predicted: label and share of each
+        sites     of each module, site, module, and what it shows:
+                  "map"        what (in words), range (from black to white), shape (rows, columns)
+                  "rectangle"  what, and for each image the corners, x and y as shares of its side,
+                               and inside, the share of the image that lies in it
+                  "nothing"    why
+    """
 
     __tablename__ = "foveate_artifact"
     __table_args__ = (Index("foveate_artifact_of_trial", "trial_id", "kind"),)
@@ -290,7 +302,7 @@ class Artifact(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("foveate_study.id", ondelete="CASCADE"))
     trial_id: Mapped[int | None] = mapped_column(ForeignKey("foveate_trial.id", ondelete="CASCADE"))
-    kind: Mapped[str] = mapped_column(String(40))  # "weights", ...
+    kind: Mapped[str] = mapped_column(String(40))  # "weights", "attention"
     address: Mapped[str] = mapped_column(Text)  # a path that all nodes see, or s3://...
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     about: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -76,6 +76,7 @@ __all__ = [
     "rows_since",
     "seen_since",
     "sharing_files",
+    "show_looks",
     "standing",
     "start",
     "step_rows",
@@ -159,28 +160,6 @@ def counts(session: Session, study: Study) -> dict[str, int]:
 def study_numbered(session: Session, study_id: int) -> Study | None:
     """The study of this id, as addresses have it."""
     return session.get(Study, study_id)
-
-
-class Head(NamedTuple):
-    """What of a study may change without its trials."""
-
-    id: int
-    uid: str
-    name: str
-    seq: int
-
-
-def study_head(session: Session, study_id: int) -> Head | None:
-    """The head of the study of this id: the study itself is long."""
-    wanted = select(*(getattr(Study, name) for name in Head._fields)).where(Study.id == study_id)
-    row = session.execute(wanted).one_or_none()
-    return None if row is None else Head(*row)
-
-
-def study_names(session: Session) -> list[tuple[int, str]]:
-    """The id and the name of every study, the latest first."""
-    wanted = select(Study.id, Study.name).order_by(Study.created.desc(), Study.id.desc())
-    return [(row.id, row.name) for row in session.execute(wanted)]
 
 
 def artifact_numbered(session: Session, artifact_id: int) -> Artifact | None:
@@ -396,22 +375,45 @@ def note(session: Session, trial: Trial, text: str) -> None:
 
 
 def finish(
-    session: Session, trial: Trial, state: str, *, weights: str | None = None, **columns: Any
+    session: Session,
+    trial: Trial,
+    state: str,
+    *,
+    weights: str | None = None,
+    looks: Mapping[str, Any] | None = None,
+    **columns: Any,
 ) -> None:
     """``trial`` is complete, stopped, failed or infeasible; a complete one moves the front.
 
     ``columns`` are those that say more: reason, verdict, expected. ``weights`` is where the trained
-    ones are.
+    ones are. ``looks`` are the columns of the file that shows where it looks, which is recorded
+    of a member of the front.
     """
     _change(trial, state=state, ended=now(), **columns)
     if weights is not None:
-        whose = {"study_id": trial.study_id, "trial_id": trial.id}
-        session.add(Artifact(**whose, kind="weights", address=weights))
+        _left(session, trial, "weights", address=weights)
     assert trial.ended is not None  # it was set right now
     _tell(session, trial, trial.ended)
     if state == "complete":
         trial.study.finished += 1
         _move_front(session, trial)
+    if looks is not None and trial.on_front:
+        _left(session, trial, "attention", **looks)
+
+
+def show_looks(session: Session, trial: Trial, **columns: Any) -> Artifact:
+    """``trial`` has a new file that shows where it looks, in place of an older one."""
+    whose = (Artifact.trial_id == trial.id, Artifact.kind == "attention")
+    session.execute(delete(Artifact).where(*whose))
+    _change(trial)
+    return _left(session, trial, "attention", **columns)
+
+
+def _left(session: Session, trial: Trial, kind: str, **columns: Any) -> Artifact:
+    file = Artifact(study_id=trial.study_id, trial_id=trial.id, kind=kind, **columns)
+    session.add(file)
+    session.flush()
+    return file
 
 
 def _tell(session: Session, trial: Trial, at: datetime) -> None:
