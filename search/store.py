@@ -162,6 +162,28 @@ def study_numbered(session: Session, study_id: int) -> Study | None:
     return session.get(Study, study_id)
 
 
+class Head(NamedTuple):
+    """What of a study may change without its trials."""
+
+    id: int
+    uid: str
+    name: str
+    seq: int
+
+
+def study_head(session: Session, study_id: int) -> Head | None:
+    """The head of the study of this id: the study itself is long."""
+    wanted = select(*(getattr(Study, name) for name in Head._fields)).where(Study.id == study_id)
+    row = session.execute(wanted).one_or_none()
+    return None if row is None else Head(*row)
+
+
+def study_names(session: Session) -> list[tuple[int, str]]:
+    """The id and the name of every study, the latest first."""
+    wanted = select(Study.id, Study.name).order_by(Study.created.desc(), Study.id.desc())
+    return [(row.id, row.name) for row in session.execute(wanted)]
+
+
 def artifact_numbered(session: Session, artifact_id: int) -> Artifact | None:
     """The file of this id, as addresses have it."""
     return session.get(Artifact, artifact_id)
