@@ -12,11 +12,13 @@ from starlette.routing import Route
 from ..errors import BadValue
 from ..search import store
 from ..search.records import Artifact, Trial
-from ..spaces.picture import differing, picture
+from ..spaces.parts import differing
+from ..spaces.picture import picture
 from ..spaces.placement import Module, Placement, diff
 from .drawings import drawings_of
 from .numbers import delta, gflops, parameters, percent, signed, significant, size
 from .pages import Frame
+from .repeats import repeats
 from .site import Asked, Site, asking, whole
 from .trial import SHARES, as_json, bare_of, curve_of, is_number, standing
 from .trials import joined
@@ -96,6 +98,7 @@ class Cell:
     first: str | None = field(metadata={"help": "minus that of the first trial"})
     verdict: str | None = field(metadata={"help": "better, worse or the same, than the first"})
     bare: str | None = field(metadata={"help": "minus that of the bare backbone"})
+    spread: str | None = field(metadata={"help": "sd over seeds, where there are several"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +145,7 @@ class ComparePage:
         return cls(
             frame=frame,
             beside=beside(asked, trials),
-            figures=figures_of(trials, bare) if trials else [],
+            figures=figures_of(asked, trials, bare) if trials else [],
             places=differences(asked, trials),
             unfinished=any(one.state != "complete" for one in trials),
             curves={"lines": lines, "rungs": []},
@@ -229,13 +232,19 @@ COSTS: dict[str, tuple[str, Writer]] = {
 }
 
 
-def figures_of(trials: Sequence[Trial], bare: Trial | None) -> list[Figure]:
+def figures_of(asked: Asked, trials: Sequence[Trial], bare: Trial | None) -> list[Figure]:
     """All figures that at least one of the trials has."""
 
     def accuracy(trial: Trial) -> float | None:
         return trial.accuracy
 
-    found = [row("accuracy", "higher", trials, bare, accuracy, percent, points, is_fair)]
+    def spread(trial: Trial) -> str | None:
+        known, at = repeats(asked.snapshot), asked.snapshot.row(trial.number)
+        if at is None or known.seeds[at] < 2:
+            return None
+        return f"± {100 * known.sd[at]:.2f} over {known.seeds[at]} seeds"
+
+    found = [row("accuracy", "higher", trials, bare, accuracy, percent, points, is_fair, spread)]
     names = {name: None for one in trials for name in one.metrics or {} if name in SHARES}
     for name in names:
         found.append(row(name, "higher", trials, bare, metric(name), percent, points, is_fair))
@@ -294,6 +303,7 @@ def row(
     write: Writer,
     less: Callable[[float, float], str] | None,
     fair: Callable[[Trial, Trial], bool],
+    spread: Callable[[Trial], str | None] = lambda trial: None,
 ) -> Figure:
     """A figure of each trial, against the first one and against the bare backbone."""
 
@@ -319,6 +329,7 @@ def row(
                 first=to_first and to_first[0],
                 verdict=verdict,
                 bare=to_bare and to_bare[0],
+                spread=spread(trial),
             )
         )
     return Figure(name=name, goal=goal, cells=cells)

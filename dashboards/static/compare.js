@@ -16,7 +16,7 @@ const live = new Live(async (signal) => {
   const changes = await read(`/api/v1/studies/${page.id}/changes?since=${cursor}`, signal);
   if (!changes) return false;
   const ours = changes.reset || page.numbers.some((n) => changes.upsert?.n.includes(n));
-  if (ours && byId("compared")) {
+  if (ours && byId("figures")) {
     swap(await read(location.pathname + location.search, signal, "text"));
     draw();
   }
