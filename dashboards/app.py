@@ -26,7 +26,18 @@ from starlette.types import Scope
 from ..errors import BadValue
 from ..search import store
 from ..search.databases import open_database
-from . import exporting, front, placing, stops, studies, workers
+from . import (
+    artifacts,
+    compare,
+    exporting,
+    front,
+    placing,
+    stops,
+    studies,
+    trial,
+    trials,
+    workers,
+)
 from .guard import (
     HEADERS,
     BehindProxy,
@@ -47,7 +58,18 @@ __all__ = ["create_app", "serve"]
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-PAGES = (studies, front, placing, workers, stops, exporting)  # each has its views
+PAGES = (  # each has its views
+    studies,
+    front,
+    trials,
+    trial,
+    compare,
+    placing,
+    workers,
+    stops,
+    artifacts,
+    exporting,
+)
 TOKENS = "a token with --token, --token-file, FOVEATE_TOKEN or --generate-token"
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}

@@ -289,6 +289,7 @@ class Ledger:
             gflops=costs["gflops"],
             parameters=int(costs["parameters"]),
             memory=costs.get("memory"),
+            added=[[one.parameters, one.operations] for one in self.space.added(placement)],
             **columns,
         )
 

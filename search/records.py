@@ -195,6 +195,7 @@ class Trial(Base):
     gflops: Mapped[float]  # 10^9 operations, all counted, a multiply-add as one
     memory: Mapped[float | None]  # bytes of activations at their peak, of one image
     latency: Mapped[float | None]  # milliseconds, measured where it is trained
+    added: Mapped[list[Any] | None]  # [parameters, operations] of each module, as in the placement
     violations: Mapped[dict[str, Any] | None]  # of each constraint, as a share of its bound
 
     accuracy: Mapped[float | None]  # by the recipe's metric, after the latest epoch

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import Text, cast, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, defer, selectinload
 
 from ..errors import UnknownName, unknown
@@ -40,6 +40,7 @@ __all__ = [
     "become",
     "bury",
     "changed_since",
+    "children_of",
     "constrain",
     "counts",
     "curve_of",
@@ -67,6 +68,7 @@ __all__ = [
     "note_study",
     "orphans",
     "placements_after",
+    "placements_of",
     "put_back",
     "rebuild_front",
     "record_epoch",
@@ -90,6 +92,7 @@ __all__ = [
     "trial_of",
     "trial_rows",
     "trials",
+    "trials_with_key",
     "try_again",
     "verdicts_since",
 ]
@@ -662,6 +665,27 @@ def ends_of_curves(session: Session, study: Study, most: int) -> dict[int, list[
     for number, accuracy in session.execute(late.order_by(Trial.number, Epoch.number)):
         found.setdefault(number, []).append(accuracy)
     return found
+
+
+def placements_of(session: Session, study: Study, numbers: Sequence[int]) -> dict[int, str]:
+    """The spelling of the placement of each of these trials of ``study``, by number."""
+    wanted = select(Trial.number, Trial.placement).where(Trial.study_id == study.id)
+    rows = session.execute(wanted.where(Trial.number.in_(numbers)))
+    return {row.number: row.placement for row in rows}
+
+
+def children_of(session: Session, study: Study, number: int) -> list[int]:
+    """The trials that came from trial ``number``, by number."""
+    wanted = select(Trial.number, Trial.parents).where(Trial.study_id == study.id)
+    later = wanted.where(Trial.number > number, cast(Trial.parents, Text).contains(str(number)))
+    rows = session.execute(later.order_by(Trial.number))
+    return [row.number for row in rows if number in (row.parents or ())]
+
+
+def trials_with_key(session: Session, study: Study, key: str) -> list[Trial]:
+    """The trials of the placement with this key, one a seed, by number."""
+    same = select(Trial).where(Trial.study_id == study.id, Trial.key == key)
+    return list(session.scalars(same.order_by(Trial.number)))
 
 
 def every_driver(session: Session, study: Study) -> list[Driver]:
