@@ -50,7 +50,12 @@ def points(asked: Asked, view: View, query: Mapping[str, str]) -> dict[str, Any]
         "running": _running(view),
         "baselines": _baselines(view),
         "counts": _counts(view),
-        "extent": {"x": view.extent.x, "y": view.extent.y, "linear": view.linear},
+        "extent": {
+            "x": view.extent.x,
+            "y": view.extent.y,
+            "steps": view.extent.steps,
+            "linear": view.linear,
+        },
         "alive": asked.alive,
     }
 
