@@ -3,7 +3,18 @@
 from datetime import datetime
 from math import floor, log10
 
-__all__ = ["ago", "delta", "duration", "gflops", "parameters", "percent", "signed", "size", "word"]
+__all__ = [
+    "ago",
+    "cost",
+    "delta",
+    "duration",
+    "gflops",
+    "parameters",
+    "percent",
+    "signed",
+    "size",
+    "word",
+]
 
 NONE = "–"  # what stands where there is no number
 SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit
@@ -50,6 +61,17 @@ def size(count: float | None) -> str:
         if count >= unit:
             return f"{significant(count / unit, 4)}{SPACE}{name}"
     return f"{count:.0f}{SPACE}B"
+
+
+def cost(value: float | None, of: str) -> str:
+    """A cost by its name in ``objectives.COSTS``, with its unit unless that is GFLOPs."""
+    if value is None or value != value:
+        return NONE
+    if of == "parameters":
+        return parameters(round(value))
+    if of == "memory":
+        return size(value)
+    return f"{significant(value, 3)}{SPACE}ms" if of == "latency" else gflops(value)
 
 
 def duration(seconds: float) -> str:
