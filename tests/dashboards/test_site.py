@@ -40,12 +40,12 @@ def test_an_answer_is_the_same_without_gzip(client: TestClient) -> None:
 
 def test_a_driver_that_falls_silent_changes_the_page(client: TestClient, session: Session) -> None:
     alive = client.get("/s/1")
-    assert "searching" in alive.text
+    assert 'data-alive="1"' in alive.text
     with session.begin():
         session.execute(update(Driver).values(beat=now() - 2 * store.LEASE))
     silent = client.get("/s/1", headers={"If-None-Match": alive.headers.get("etag", "")})
     assert silent.status_code == 200
-    assert "at rest" in silent.text
+    assert 'data-alive="0"' in silent.text
 
 
 def test_what_is_kept_has_a_bound(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:

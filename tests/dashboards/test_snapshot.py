@@ -114,7 +114,7 @@ def test_what_stands_where_is_read_once_and_in_the_order_of_the_network(session:
     snapshots = Snapshots()
     stands = looked(session, study, snapshots).stands
     assert [place.label for place in stands.places] == [
-        "s1b1", "s1b2", "s2b1", "s2b2", "s3b1", "s3b2", "layer3",
+        "s1b1", "s1b2", "s2b1", "s2b2", "s3b1", "s3b2", "s3",
     ]  # fmt: skip
     assert stands.numbers_with("se", None).tolist() == [1, 4]
     assert stands.numbers_with("se", "s3b2").tolist() == [1, 4]
