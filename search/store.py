@@ -362,11 +362,14 @@ def record_epoch(session: Session, trial: Trial, **columns: Any) -> None:
     """An epoch of ``trial``; one that is already there stays as it was.
 
     ``metrics`` may hold a list a class under "per-class": that is kept of the latest epoch only.
+    ``machine`` is what the epoch took of its machine: that is kept of each epoch, beside them.
     """
     if columns["number"] <= trial.epochs:
         return
     metrics: dict[str, Any] | None = columns.pop("metrics", None)
     shares = metrics and {k: v for k, v in metrics.items() if not isinstance(v, list)}
+    if machine := columns.pop("machine", None):
+        shares = {**(shares or {}), "machine": machine}
     session.add(Epoch(trial_id=trial.id, metrics=shares, **columns))
     _change(
         trial,
