@@ -46,6 +46,7 @@ __all__ = [
     "curves_since",
     "drivers",
     "ends_of_curves",
+    "epoch_metrics",
     "epoch_rows",
     "epochs_in",
     "every_driver",
@@ -587,6 +588,12 @@ def accuracies_since(
     wanted = select(Trial.number, Epoch.number, Epoch.accuracy).join(Epoch.trial)
     found = session.execute(wanted.where(*mine, Epoch.number.in_(epochs)))
     return [(number, epoch, accuracy) for number, epoch, accuracy in found]
+
+
+def epoch_metrics(session: Session, trial_ids: Sequence[int]) -> Sequence[Any]:
+    """(trial's id, metrics) of every epoch of these trials, by trial and epoch."""
+    wanted = select(Epoch.trial_id, Epoch.metrics).where(Epoch.trial_id.in_(trial_ids))
+    return session.execute(wanted.order_by(Epoch.trial_id, Epoch.number)).all()
 
 
 def step_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:
