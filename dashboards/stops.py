@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,6 +46,7 @@ def routes(site: Site) -> list[Route]:
                     frame=site.frame(asked, "stops"),
                     wanted=wanted.query,
                     rule=in_words(settings, epochs),
+                    replay=f"foveate replay {quote(asked.study.name)}",
                 )
             )
 
@@ -70,6 +72,7 @@ class StopsPage:
     frame: Frame = field(metadata={"help": "what surrounds it"})
     wanted: dict[str, str] = field(metadata={"help": "the filters, as the address has them"})
     rule: list[str] = field(metadata={"help": "how the study stops trials, in sentences"})
+    replay: str = field(metadata={"help": "the command that tries other rules on its curves"})
 
 
 def stops(

@@ -8,6 +8,7 @@ const SVG = "http://www.w3.org/2000/svg";
 export function rows(table, headings, some, cells) {
   const body = some.map((one) => element("tr", {}, ...cells(one)));
   const head = headings.map((text, i) => element("th", { scope: "col", className: body[0]?.children[i].className ?? "" }, text));
+  table.parentElement.hidden = !body.length;
   table.replaceChildren(...(body.length ? [element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)] : []));
 }
 

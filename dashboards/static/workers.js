@@ -11,7 +11,7 @@ const SELDOM = 30; // seconds between looks for findings
 const WORDS = { act: "act", look: "look", ok: "fine" };
 const gantt = new Gantt(byId("gantt"));
 let span = wantedSpan();
-let cursor = null;
+let shown = null; // of what the panels show: cursor, and whether anybody searches
 let looked = 0; // when findings were read last, milliseconds
 const live = new Live(ask);
 
@@ -25,13 +25,14 @@ async function ask(signal) {
     looked = Date.now();
     read(`${api}/findings`).then(drawFindings, () => (looked = 0)); // it may take its time
   }
-  if (found.cursor === cursor) return false;
+  const state = `${found.cursor} ${found.alive}`;
+  if (state === shown) return false;
   gantt.update(found, there.now);
   byId("gantt").dataset.state = "drawn";
   drawWorkers(found);
   drawPace(found.throughput);
   drawFailures(found);
-  cursor = found.cursor;
+  shown = state;
   return true;
 }
 
@@ -129,7 +130,7 @@ function drawDrivers({ now, drivers }) {
     element("td", { className: "number" }, ago(now - beat)),
     element("td", {}, element("span", { className: `badge ${alive ? "live" : ""}` }, alive ? "searching" : ended === null ? "silent" : how === "lost" ? "lost" : "ended")),
   ]);
-  if (!drivers.length) byId("drivers").replaceChildren(element("caption", { className: "muted" }, "Nobody has searched it."));
+  byId("drivers-what").textContent = drivers.length ? "processes that search this study, and the latest that did" : "nobody has searched it";
 }
 
 function drawFindings({ at, findings }) {
@@ -158,7 +159,7 @@ function wantedSpan() {
 function show() {
   document.querySelector(`input[name=window][value="${span}"]`).checked = true;
   byId("json").href = `${api}/workers?${query({ window: span })}`;
-  cursor = null;
+  shown = null;
 }
 
 byId("window").addEventListener("change", (event) => {
