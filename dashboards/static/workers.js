@@ -61,7 +61,7 @@ function ending({ left, since, recent, last, planned, time_budget: budget }, ali
 }
 
 function drawWorkers({ workers, states }) {
-  rows(byId("workers"), ["worker", "device", "had a trial", "machine at work", "", "memory, at most", "trials", "of them", "latest"], workers, ({ id, device, busy, spans, took }) => {
+  rows(byId("workers"), ["worker", "device", "had a trial", "machine at work", ["in the mean"], "memory, at most", "trials", "of them", "latest"], workers, ({ id, device, busy, spans, took }) => {
     const of = new Map();
     for (const [, , code] of spans) of.set(states[code], (of.get(states[code]) ?? 0) + 1);
     const last = spans.at(-1);
@@ -124,7 +124,7 @@ function drawFailures({ failed, kinds, failures }) {
 }
 
 function drawDrivers({ now, drivers }) {
-  rows(byId("drivers"), ["process", "since", "last sign of life", ""], drivers, ({ host, pid, started, beat, ended, how, alive }) => [
+  rows(byId("drivers"), ["process", "since", "last sign of life", ["state"]], drivers, ({ host, pid, started, beat, ended, how, alive }) => [
     element("th", { scope: "row", title: host }, `${pid} on ${host}`),
     element("td", { className: "number" }, ago(now - started)),
     element("td", { className: "number" }, ago(now - beat)),
