@@ -225,7 +225,7 @@ def test_a_tex_table_has_as_many_cells_as_columns(rows: list[list[str]]) -> None
 
 @pytest.mark.parametrize("special", list('\\{}&%$#_~^<>|"'))
 def test_every_special_character_of_tex_is_written_out(special: str) -> None:
-    (line,) = [piece for piece in files.as_tex(["a"], [False], [[[special]]])][2:3]
+    (line,) = list(files.as_tex(["a"], [False], [[[special]]]))[2:3]
     written = line.removesuffix(" \\\\\n")
     assert written != special and written.startswith("\\")
 
