@@ -177,7 +177,7 @@ document.addEventListener("compared", () => rows().forEach(mark));
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("input, select, textarea");
-  if (event.key === "/" && !typing) {
+  if (event.key === "/" && !typing && !event.defaultPrevented) {
     event.preventDefault();
     byId("search").focus();
     byId("search").select();
