@@ -86,7 +86,7 @@ class Site:
         head = store.study_head(session, id)
         if head is None:
             return None
-        alive = any(lives(one.beat) for one in store.drivers(session, id))
+        alive = head.beat is not None and lives(head.beat)
         snapshot = self.snapshots.of(session, head)
         return Asked(session, snapshot.study, snapshot, alive)
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from ..search.objectives import UNITS
 from ..search.stopping import Stopping, rungs
-from ..search.store import Overview, overview, study_heads
+from ..search.store import Head, Overview, overview, study_heads
 from .drawings import drawings_of
 from .site import Asked, Site, lives
 
@@ -116,10 +116,10 @@ class StudiesPage:
     launching: bool = field(metadata={"help": "whether searches may be started from here"})
 
 
-def told_by(heads: list[tuple[Any, ...]]) -> str:
+def told_by(heads: list[Head]) -> str:
     """What the list of studies depends on, as text."""
-    told = [(*head, beat is not None and lives(beat)) for *head, beat in heads]
-    return repr(told)
+    lively = [head.beat is not None and lives(head.beat) for head in heads]
+    return repr([(*head[:-1], alive) for head, alive in zip(heads, lively, strict=True)])
 
 
 def card_json(card: StudyCard) -> dict[str, Any]:

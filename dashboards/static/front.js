@@ -10,7 +10,7 @@ import { curveChart, Hypervolume } from "./lines.js";
 import { Live, read } from "./live.js";
 import { Pareto } from "./pareto.js";
 
-const SLOWLY = 10000; // milliseconds between two looks at what takes long to tell
+const SLOWLY = 30000; // milliseconds between two looks at what changes little with a trial
 const NARROW = matchMedia("(max-width: 900px)");
 
 const page = pageData("page");
@@ -53,13 +53,13 @@ async function ask(signal) {
     await load(signal, { zoom: true });
     return { changed: true, alive: changes.alive };
   }
-  const before = new Set(pareto.front.n);
+  const [before, { knee }] = [new Set(pareto.front.n), pareto.front];
   cursor = changes.cursor;
   const outgrown = pareto.apply(changes);
   count(changes);
   const fresh = changes.front?.n.filter((n) => !before.has(n)) ?? [];
   await panels(signal, fresh.length > 0 || changes.front?.n.length < before.size);
-  if (changes.upsert.n.includes(chosen)) openDrawer();
+  if (changes.upsert.n.includes(chosen) || (chosen === null && pareto.front.knee !== knee)) openDrawer();
   if (fresh.length) greet(changes.front, fresh);
   if (outgrown) await load(signal, { zoom: true });
   return { changed: true, alive: changes.alive };
@@ -75,6 +75,7 @@ async function load(signal, { zoom = false } = {}) {
   cursor = points.cursor;
   count(points);
   await panels(signal, points.cursor !== panelled.cursor);
+  if (points.cursor !== page.cursor) openDrawer();
 }
 
 /** The part of the plane that is looked at now, closer; or all of it again. */
@@ -112,7 +113,6 @@ async function panels(signal, due = false) {
   if (asked !== view) return;
   swap(html);
   marks();
-  if (chosen === null) await openDrawer();
   await others(signal);
 }
 
