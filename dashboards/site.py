@@ -24,6 +24,7 @@ from ..errors import UserError
 from ..search import store
 from ..search.records import Study, now
 from .assets import Page, render, shipped, templates
+from .drivers import Drivers
 from .jobs import Jobs
 from .pages import Frame
 from .placements import Stands
@@ -64,9 +65,10 @@ class Site:
         *,
         storage: str = "",  # for processes of ours, with its password
         exports: Path | None = None,
+        launching: Drivers | None = None,  # if searches may be started from the page
     ) -> None:
         self.engine, self.token, self.storage = engine, token, storage
-        self.jobs = Jobs(exports)
+        self.jobs, self.launching = Jobs(exports), launching
         self.version = version("foveate")
         self.assets = shipped()
         self.env = templates(self.assets)
