@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -23,10 +24,12 @@ from ..errors import UserError
 from ..search import store
 from ..search.records import Study, now
 from .assets import Page, render, shipped, templates
-from .guard import Token
+from .drivers import Drivers
+from .jobs import Jobs
 from .pages import Frame
 from .placements import Stands
 from .snapshot import Snapshot, Snapshots
+from .tokens import Token
 
 __all__ = ["Asked", "Site", "asking", "whole"]
 
@@ -55,8 +58,17 @@ class Asked:
 class Site:
     """The views' common ground; each file of views has ``routes(site)``."""
 
-    def __init__(self, engine: Engine, token: Token | None) -> None:
-        self.engine, self.token = engine, token
+    def __init__(
+        self,
+        engine: Engine,
+        token: Token | None,
+        *,
+        storage: str = "",  # for processes of ours, with its password
+        exports: Path | None = None,
+        launching: Drivers | None = None,  # if searches may be started from the page
+    ) -> None:
+        self.engine, self.token, self.storage = engine, token, storage
+        self.jobs, self.launching = Jobs(exports), launching
         self.version = version("foveate")
         self.assets = shipped()
         self.env = templates(self.assets)

@@ -69,6 +69,7 @@ __all__ = [
     "note_study",
     "orphans",
     "overview",
+    "pace",
     "placements_after",
     "placements_of",
     "put_back",
@@ -247,6 +248,13 @@ def curves_since(
         (seq, number, state, gflops, epoch, accuracy)
         for seq, number, state, gflops, epoch, accuracy in session.execute(wanted)
     ]
+
+
+def pace(session: Session, study: Study) -> float | None:
+    """Seconds that an epoch of a trial of ``study`` takes on average; none before the first."""
+    wanted = select(func.sum(Trial.seconds), func.sum(Trial.epochs))
+    seconds, epochs = session.execute(wanted.where(Trial.study_id == study.id)).one()
+    return seconds / epochs if epochs else None
 
 
 def taken(session: Session, study: Study) -> int:

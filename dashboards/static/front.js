@@ -3,6 +3,7 @@
 import { costText, percent } from "./charts.js";
 import { compared, MOST, toggle } from "./comparing.js";
 import { byId, pageData, say, swap } from "./dom.js";
+import { exportMenu, exportTrial } from "./exporting.js";
 import { Filters } from "./filters.js";
 import { Gantt } from "./gantt.js";
 import { Heatmap } from "./heatmap.js";
@@ -199,6 +200,7 @@ function marks() {
     button.textContent = beside.includes(Number(button.dataset.compare)) ? "Leave out of compare" : "Add to compare";
   }
   for (const box of document.querySelectorAll("[data-lately]")) lately(box);
+  byId("export-best").hidden = !pageData("best").length;
 }
 
 function lately(box) {
@@ -224,6 +226,7 @@ const rowOf = (event) => event.target.closest?.("tr[data-trial]");
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.classList.contains("close")) return choose(null);
+  if (button?.dataset.export) return exportTrial(page.id, Number(button.dataset.export));
   if (button?.dataset.compare) return compareOrSay(Number(button.dataset.compare));
   if (event.target.closest(".check-cell")) {
     if (event.target.matches(".to-compare")) compareOrSay(Number(event.target.value));
@@ -242,7 +245,7 @@ for (const [kind, near] of [["mouseover", true], ["mouseout", false], ["focusin"
 }
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented) return;
-  if (event.key === "Escape" && chosen !== null && !document.querySelector("dialog[open], :popover-open")) choose(null);
+  if (event.key === "Escape" && chosen !== null && !document.querySelector("dialog[open]")) choose(null);
   const row = rowOf(event);
   if (!row || !event.target.matches("button.row")) return;
   const n = Number(row.dataset.trial);
@@ -274,6 +277,7 @@ function relook({ remember = true } = {}) {
   if (remember) history.pushState(null, "", filters.address(chosen));
 }
 
+exportMenu(byId("export-best"), page.id, () => pageData("best"));
 byId("to-front").addEventListener("click", () => pareto.toFront());
 byId("whole").addEventListener("click", () => pareto.whole());
 addEventListener("popstate", () => {
