@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ from ..errors import UserError
 from ..search import store
 from ..search.records import Study, now
 from .assets import Page, render, shipped, templates
+from .drivers import Drivers
+from .jobs import Jobs
 from .pages import Frame
 from .placements import Stands
 from .snapshot import Snapshot, Snapshots
@@ -55,8 +58,17 @@ class Asked:
 class Site:
     """The views' common ground; each file of views has ``routes(site)``."""
 
-    def __init__(self, engine: Engine, token: Token | None) -> None:
-        self.engine, self.token = engine, token
+    def __init__(
+        self,
+        engine: Engine,
+        token: Token | None,
+        *,
+        storage: str = "",  # for processes of ours, with its password
+        exports: Path | None = None,
+        launching: Drivers | None = None,  # if searches may be started from the page
+    ) -> None:
+        self.engine, self.token, self.storage = engine, token, storage
+        self.jobs, self.launching = Jobs(exports), launching
         self.version = version("foveate")
         self.assets = shipped()
         self.env = templates(self.assets)
@@ -86,7 +98,7 @@ class Site:
         head = store.study_head(session, id)
         if head is None:
             return None
-        alive = any(lives(one.beat) for one in store.drivers(session, id))
+        alive = head.beat is not None and lives(head.beat)
         snapshot = self.snapshots.of(session, head)
         return Asked(session, snapshot.study, snapshot, alive)
 
@@ -108,11 +120,23 @@ class Site:
         ``make`` gives the text of an HTML page or an SVG, or what JSON can say, by ``kind``.
         ``also`` is whatever else the answer depends on.
         """
-        query = "&".join(f"{k}={v}" for k, v in sorted(request.query_params.multi_items()))
         state = f"{asked.study.uid} {asked.snapshot.cursor} {asked.study.name} {asked.alive} {also}"
+        return self.answer(request, state, make, kind=kind, cursor=asked.snapshot.cursor)
+
+    def answer(
+        self,
+        request: Request,
+        state: str,
+        make: Callable[[], Any],
+        *,
+        kind: str = "json",
+        cursor: int = 0,
+    ) -> Response:
+        """What ``make`` gives, made once for an address while ``state`` says the same."""
+        query = "&".join(f"{k}={v}" for k, v in sorted(request.query_params.multi_items()))
         named = f"{self.version} {self.assets.hash} {state} {request.url.path}?{query}"
         digest = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:16]
-        tag = f'"{asked.snapshot.cursor}-{digest}"'
+        tag = f'"{cursor}-{digest}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from . import store
 from .records import ENDED, Driver, Study, now
 
-__all__ = ["Finding", "findings"]
+__all__ = ["LATE", "Finding", "findings", "first_line", "kind", "wiggle"]
 
 SLOW = 10.0  # times as long as an epoch usually takes: it hangs
 LEAST = 60.0  # seconds in which no epoch hangs
@@ -78,6 +78,16 @@ def findings(session: Session, study: Study) -> list[Finding]:
         *_end(rows, study, alive),
     ]
     return sorted(found, key=lambda one: ("act", "look", "ok").index(one.level))
+
+
+def first_line(reason: str | None) -> str:
+    """Of why a trial failed: what is below is a traceback."""
+    return (reason or "nobody knows why").strip().partition("\n")[0]
+
+
+def kind(said: str) -> str:
+    """What failures have in common, whatever the epoch, the process or the address."""
+    return re.sub(r"\b0x[0-9a-f]+\b|\b(?=[a-f]*\d)[0-9a-f]{6,}\b|\d+(\.\d+)*", "…", said)
 
 
 # ------------------------------------------------------------------------------------- who is there
@@ -171,10 +181,8 @@ def _failures(rows: Sequence[_Row]) -> Iterable[Finding]:
         return
     kinds: dict[str, list[str]] = {}
     for row in failed:
-        said = (row.reason or "nobody knows why").strip().partition("\n")[0]
-        # whatever the epoch, the process or the address
-        kind = re.sub(r"\b(0x)?[0-9a-f]{6,}\b|\d+", "", said)
-        kinds.setdefault(kind, []).append(said)
+        said = first_line(row.reason)
+        kinds.setdefault(kind(said), []).append(said)
     common = sorted(kinds.values(), key=len, reverse=True)[:SHOWN]
     reasons = {said[0]: len(said) for said in common}
     figures["reasons"] = reasons
@@ -259,7 +267,7 @@ def _noise(rows: Sequence[_Row], ends: dict[int, list[float]]) -> Iterable[Findi
         squares = sum(stdev(values) ** 2 * (len(values) - 1) for values in groups)
         noise, how = sqrt(squares / freedom), f"{_count(len(groups), 'placement')} trained again"
     else:
-        wiggles = [_wiggle(end) for end in ends.values() if len(end) == LATE]
+        wiggles = [wiggle(end) for end in ends.values() if len(end) == LATE]
         if not wiggles:
             return
         noise, how = median(wiggles), f"a guess from the last {LATE} epochs, no seed being repeated"
@@ -276,7 +284,7 @@ def _noise(rows: Sequence[_Row], ends: dict[int, list[float]]) -> Iterable[Findi
         yield Finding("ok", said, "", figures)
 
 
-def _wiggle(end: Sequence[float]) -> float:
+def wiggle(end: Sequence[float]) -> float:
     """Standard deviation about the straight line through the last epochs of a curve."""
     middle, mean = (len(end) - 1) / 2, fmean(end)
     places = [number - middle for number in range(len(end))]
