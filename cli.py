@@ -262,6 +262,14 @@ def dashboard(
         Path | None,
         typer.Option(help="Folder to keep exported trials in for a while; default: a temporary"),
     ] = None,
+    allow_launch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-launch",
+            help="Let visitors start and stop searches, and so run code as you; without a token, "
+            "whoever is on this machine",
+        ),
+    ] = False,
 ) -> None:
     """Serve the studies of a database as a page that follows a running search."""
     from .dashboards.app import serve
@@ -283,6 +291,7 @@ def dashboard(
         allowed_hosts=allowed_hosts or (),
         behind_proxy=behind_proxy,
         exports=exports,
+        allow_launch=allow_launch,
     )
 
 

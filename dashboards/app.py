@@ -31,6 +31,7 @@ from . import (
     compare,
     exporting,
     front,
+    launching,
     placing,
     stops,
     studies,
@@ -38,6 +39,7 @@ from . import (
     trials,
     workers,
 )
+from .drivers import Drivers
 from .guard import (
     HEADERS,
     BehindProxy,
@@ -52,7 +54,7 @@ from .openapi import description
 from .pages import ErrorPage, LoginPage
 from .processes import settled
 from .site import Site
-from .tokens import Token
+from .tokens import Token, state_folder
 
 __all__ = ["create_app", "serve"]
 
@@ -69,6 +71,7 @@ PAGES = (  # each has its views
     stops,
     artifacts,
     exporting,
+    launching,
 )
 TOKENS = "a token with --token, --token-file, FOVEATE_TOKEN or --generate-token"
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
@@ -93,12 +96,14 @@ def create_app(
     allowed_hosts: Sequence[str] = (),
     behind_proxy: bool = False,
     exports: Path | None = None,
+    allow_launch: bool = False,
 ) -> Starlette:
     """The dashboard of the database at ``storage``.
 
     With ``token``, every reader has to know it. Requests must name this machine as localhost or as
     one of ``allowed_hosts``. ``behind_proxy`` believes what a proxy says of who asks. ``exports``
-    is the folder in which exported trials are kept for a while; by default a temporary one.
+    is the folder in which exported trials are kept for a while; by default a temporary one. With
+    ``allow_launch``, who may read may also start searches, and so run code on this machine.
 
     Raises
         UserError  if there is no such database, or it holds no study's tables
@@ -108,7 +113,9 @@ def create_app(
         what = "behind a proxy" if behind_proxy else "under any name"
         raise BadValue(f"{what} others can read the dashboard: choose {TOKENS}")
     engine = open_database(storage, read_only=True, of="dashboard")
-    site = Site(engine, secret, storage=settled(storage), exports=exports)
+    where = settled(storage)
+    drivers = Drivers(where, state_folder() / "launched") if allow_launch else None
+    site = Site(engine, secret, storage=where, exports=exports, launching=drivers)
     common = Common(site)
     routes = [*common.routes(), *(route for page in PAGES for route in page.routes(site))]
     proxied = [Middleware(BehindProxy)] if behind_proxy else []
@@ -261,6 +268,7 @@ def serve(
     allowed_hosts: Sequence[str] = (),
     behind_proxy: bool = False,
     exports: Path | None = None,
+    allow_launch: bool = False,
 ) -> None:
     """Serve the dashboard until interrupted; prints the address to open.
 
@@ -277,7 +285,12 @@ def serve(
         )
     hosts = [*names_of(host), *allowed_hosts]
     app = create_app(
-        storage, token=token, allowed_hosts=hosts, behind_proxy=behind_proxy, exports=exports
+        storage,
+        token=token,
+        allowed_hosts=hosts,
+        behind_proxy=behind_proxy,
+        exports=exports,
+        allow_launch=allow_launch,
     )
     with listening(host, port) as listener:
         said = f"?{urlencode({'token': token})}" if show_token and token else ""

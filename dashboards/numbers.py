@@ -54,12 +54,12 @@ def parameters(count: int | None) -> str:
 
 
 def size(count: float | None) -> str:
-    """A number of bytes: ``1.250 MB``, ``512 B``."""
+    """A size: ``1.25 MB``, ``512 B``."""
     if count is None:
         return NONE
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= unit:
-            return f"{significant(count / unit, 4)}{SPACE}{name}"
+    for many, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= many:
+            return f"{significant(count / many, 3)}{SPACE}{unit}"
     return f"{count:.0f}{SPACE}B"
 
 

@@ -173,6 +173,7 @@ def _front(asked: Asked, view: View) -> dict[str, Any]:
     return columns | {
         "drawing": [drawn.line(number) for number in drawn.known(asked, numbers)],
         "of": view.objectives,
+        "knee": None if view.knee is None else int(view.snapshot.number[view.knee]),
     }
 
 

@@ -1,12 +1,20 @@
 """Processes of ours that know torch, which a dashboard does not."""
 
+import json
+import logging
 import os
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from ..errors import BadValue
 from ..search.databases import url_of
 
-__all__ = ["command", "environment", "settled"]
+__all__ = ["answer", "command", "environment", "settled"]
+
+LOG = logging.getLogger(__name__)
 
 SECRET = ("FOVEATE_TOKEN",)  # no other process needs it
 
@@ -31,3 +39,30 @@ def settled(storage: str) -> str:
     if file and not file.startswith(("file:", ":")):
         url = url.set(database=str(Path(file).absolute()))
     return url.render_as_string(hide_password=False)
+
+
+def answer(module: str, request: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:
+    """What a module of ours answers to ``request``: see ``search.speaking``.
+
+    Raises
+        BadValue  if it takes more than so many ``seconds``, or refuses with a sentence
+    """
+    try:
+        ran = subprocess.run(
+            command(module),
+            input=json.dumps(request),
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise BadValue(f"this took longer than {seconds:g} s") from None
+    said = json.loads(ran.stdout.splitlines()[-1]) if ran.stdout.strip() else {}
+    if "done" in said:
+        found: dict[str, Any] = said["done"]
+        return found
+    if "error" in said:
+        raise BadValue(said["error"])
+    LOG.warning("%s ended with %s: %s", module, ran.returncode, ran.stderr[-2000:])
+    raise RuntimeError(f"{module} ended with {ran.returncode}")

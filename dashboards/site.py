@@ -24,6 +24,7 @@ from ..errors import UserError
 from ..search import store
 from ..search.records import Study, now
 from .assets import Page, render, shipped, templates
+from .drivers import Drivers
 from .jobs import Jobs
 from .pages import Frame
 from .placements import Stands
@@ -65,9 +66,10 @@ class Site:
         *,
         storage: str = "",  # for processes of ours, with its password
         exports: Path | None = None,
+        launching: Drivers | None = None,  # if searches may be started from the page
     ) -> None:
         self.engine, self.token, self.storage = engine, token, storage
-        self.jobs = Jobs(exports)
+        self.jobs, self.launching = Jobs(exports), launching
         self.version = version("foveate")
         self.assets = shipped()
         self.env = templates(self.assets)
@@ -98,7 +100,7 @@ class Site:
         head = store.study_head(session, id)
         if head is None:
             return None
-        alive = any(lives(one.beat) for one in store.drivers(session, id))
+        alive = head.beat is not None and lives(head.beat)
         snapshot = self.snapshots.of(session, head)
         return Asked(session, snapshot.study, snapshot, alive)
 

@@ -30,6 +30,8 @@ SHARES = (  # of workers.metrics: written in percent
     *("top-1", "top-5", "balanced", "worst-class"),
     *("mean-ap", "macro-f1", "exact-match"),
 )
+POLICY = "Content-Security-Policy"
+SEALED = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # of a picture by itself
 UNITS = {"gflops": "GFLOPs", "parameters": "parameters", "memory": "memory", "latency": "latency"}
 
 
@@ -83,7 +85,7 @@ def drawn(request: Request, site: Site, asked: Asked, trial: Trial) -> Response:
     tag = f'"{named.encode("ascii", "replace").decode()[:120]}"'
     is_named = request.query_params.get("v") == trial.key
     caching = "private, max-age=31536000, immutable" if is_named else "no-cache"
-    headers = {"ETag": tag, "Cache-Control": caching}
+    headers = {"ETag": tag, "Cache-Control": caching, POLICY: SEALED}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     placement = Placement.parse(trial.placement)

@@ -45,7 +45,7 @@ def export_job(request: dict[str, Any], say: Say) -> dict[str, Any]:
 
 def _plain(name: str) -> str:
     """A study's name, of whatever origin, as a part of a file's name anywhere."""
-    return re.sub("[^A-Za-z0-9_.+=]+", "-", name).strip("-.")[:60] or "study"
+    return re.sub("[^A-Za-z0-9_.]+", "-", name).strip("-.")[:60] or "study"
 
 
 if __name__ == "__main__":

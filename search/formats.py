@@ -167,7 +167,10 @@ def _save(captured: Any, about: dict[str, Any], format: str, out: Path) -> None:
             )
         except torch.onnx.errors.OnnxExporterError as error:
             raise BadValue(f"torch cannot write it as ONNX: {first_line(error)[:200]}") from error
-    words = {key: one if isinstance(one, str) else json.dumps(one) for key, one in about.items()}
+    words = {
+        key: one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)
+        for key, one in about.items()
+    }
     program.model.metadata_props.update(words)
     program.save(str(out))
 

@@ -17,7 +17,7 @@ export class Pareto {
     this.hears = hears;
     this.show = { dominated: true, area: true, age: false };
     this.trials = new Map(); // number -> {n, x, y, state, c}: c trials are where it is drawn
-    this.front = { n: [], x: [], y: [], drawing: [], of: [] };
+    this.front = { n: [], x: [], y: [], drawing: [], of: [], knee: null };
     this.corners = [];
     this.running = [];
     this.baselines = new Map(); // number -> {n, name, x, y}
