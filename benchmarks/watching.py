@@ -80,11 +80,12 @@ def viewers(
         elapsed = monotonic() - began
         share = (server.cpu_seconds() - took) / elapsed
         asked = (counts.total() - before) / elapsed
+        lost = sum(not one.is_alive() for one in crowd)
         over.set()
         for one in crowd:
             one.join()
-    if counts["failed"]:
-        raise RuntimeError(f"{counts['failed']} requests of viewers failed")
+    if lost or counts["failed"]:
+        raise RuntimeError(f"{lost} viewers and {counts['failed']} requests failed")
     return share, asked
 
 

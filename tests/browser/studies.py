@@ -50,32 +50,26 @@ def crowd(storage: str, trials: int, *, name: str = "crowd") -> None:
 
 
 def _rows(study: Study, driver: int, trials: int) -> list[dict[str, Any]]:
+    """Rows of the table of trials, with their curves; each worker trains one after the other."""
     rng = Random(0)
     recorded = synthetic(trials, EPOCHS, seed=0, noise=0.01)
     bar = sorted(one.accuracy[RUNG - 1] for one in recorded)[trials // 4]
-    free = [now() - timedelta(seconds=60 + 12 * trials // WORKERS)] * WORKERS
+    free = [now() - timedelta(seconds=60 + 10.5 * trials / WORKERS)] * WORKERS
     rows = []
     for number, one in enumerate(recorded):
-        (cost,) = one.costs
-        chosen = _chosen(rng)
         origin = {0: "bare", 1: "everywhere:se", 2: "everywhere:eca"}.get(number, "sampler")
-        if origin != "sampler":
-            blocks = [site["path"] for site in SITES if site["kind"] == "block"]
-            chosen = dict.fromkeys(blocks if number else (), origin.partition(":")[2])
-        state = _state(number, trials, one.accuracy[RUNG - 1] < bar, rng)
+        state = _state(number, trials, one.accuracy[RUNG - 1] < bar)
         epochs = {"complete": EPOCHS, "stopped": RUNG, "running": 1 + number % 4}.get(state, 0)
         curve = one.accuracy[:epochs]
-        at = min(range(WORKERS), key=free.__getitem__)
-        began = free[at]
-        seconds = 1.5 * epochs * rng.uniform(0.8, 1.2)
-        if epochs or state == "failed":
-            free[at] += timedelta(seconds=seconds + 0.5)
-        gflops = BARE if number == 0 else BARE * (1 + 0.1 * (cost - 1))
-        verdict = None
-        if state == "stopped":
-            reason = f"place {number} of {number + 1} at epoch {RUNG} by accuracy"
-            decision = Decision(False, reason, "asha", RUNG, curve[-1], number + 1, number)
-            verdict = decision.to_dict() | {"threshold": bar}
+        worker = min(range(WORKERS), key=free.__getitem__)
+        began, seconds = free[worker], 0.0
+        was_begun = state not in ("waiting", "infeasible")
+        if was_begun:
+            seconds = 1.5 * max(1, epochs) * rng.uniform(0.8, 1.2)
+            free[worker] += timedelta(seconds=seconds + 0.5)
+        over = None if state in ("waiting", "running") else began + timedelta(seconds=seconds)
+        modules = _modules(origin, rng)
+        gflops = BARE * (1 + 0.1 * (one.costs[0] - 1)) if modules else BARE
         rows.append(
             {
                 "id": number + 1,
@@ -83,47 +77,57 @@ def _rows(study: Study, driver: int, trials: int) -> list[dict[str, Any]]:
                 "number": number,
                 "optuna_id": number + 1,
                 "key": f"{number:016x}",
-                "placement": Placement.of(
-                    "cifar-resnet20", [Module(site, name) for site, name in chosen.items()]
-                ).spelling,
+                "placement": Placement.of("cifar-resnet20", modules).spelling,
                 "origin": origin,
                 "chosen": {},
                 "parents": [number - 2, number - 1] if number > 40 and number % 3 == 0 else None,
                 "state": state,
                 "seq": number + 1,
                 "driver_id": driver if state == "running" else None,
-                "parameters": 272_474 + 900 * len(chosen) + rng.randrange(400),
+                "parameters": 272_474 + 900 * len(modules) + rng.randrange(400),
                 "macs": gflops * 0.9e9,
                 "gflops": gflops,
                 "latency": None if number % 5 == 0 else 2 + 3 * (gflops / BARE - 1),
-                "violations": {"parameters": 0.1} if state == "infeasible" else None,
                 "accuracy": curve[-1] if curve else None,
                 "epochs": epochs,
                 "seconds": seconds,
-                "worker": f"node-{at // 4}/worker-{at}" if epochs or state == "failed" else None,
-                "device": "cpu" if epochs else None,
-                "reason": {"stopped": verdict and verdict["reason"]}.get(
-                    state, REASONS[number % 3] if state == "failed" else None
-                ),
-                "verdict": verdict,
-                "expected": curve[-1] + 0.1 if state == "stopped" else None,
+                "worker": f"node-{worker // 4}/worker-{worker}" if was_begun else None,
+                "device": "cpu" if was_begun else None,
                 "created": began,
-                "started": began if epochs or state == "failed" else None,
-                "ended": None
-                if state in ("running", "waiting")
-                else began + timedelta(seconds=seconds),
+                "started": began if was_begun else None,
+                "ended": over,
                 "curve": curve,
             }
+            | _why(state, number, curve, bar)
         )
     return rows
 
 
-def _chosen(rng: Random) -> dict[str, str]:
+def _why(state: str, number: int, curve: tuple[float, ...], bar: float) -> dict[str, Any]:
+    """What is recorded of how a trial ended."""
+    why = dict.fromkeys(("reason", "verdict", "expected", "violations"))
+    if state == "failed":
+        return why | {"reason": REASONS[number % len(REASONS)]}
+    if state == "infeasible":
+        return why | {"violations": {"parameters": 0.1}}
+    if state != "stopped":
+        return why
+    told = f"place {number} of {number + 1} at epoch {RUNG} by accuracy"
+    decision = Decision(False, told, "asha", RUNG, curve[-1], number + 1, number, threshold=bar)
+    return why | {"reason": told, "verdict": decision.to_dict(), "expected": curve[-1] + 0.1}
+
+
+def _modules(origin: str, rng: Random) -> list[Module]:
+    if origin == "bare":
+        return []
+    if origin.startswith("everywhere:"):
+        name = origin.partition(":")[2]
+        return [Module(site["path"], name) for site in SITES if site["kind"] == "block"]
     sites = rng.sample([site["path"] for site in SITES], rng.randint(1, 5))
-    return {site: rng.choice(MODULES) for site in sites}
+    return [Module(site, rng.choice(MODULES)) for site in sites]
 
 
-def _state(number: int, trials: int, behind: bool, rng: Random) -> str:
+def _state(number: int, trials: int, behind: bool) -> str:
     if number < 3:
         return "complete"
     if number >= trials - 8:
