@@ -199,13 +199,13 @@ class Field:
 
 FORM: dict[str, tuple[Field, ...]] = {
     "Images and backbone": (
-        Field(key="data.name", label="Images", kind="text", hint="a set, or a path on the server"),
+        Field(key="data.name", label="Images", kind="text", hint="or a path"),
         Field(key="data.image_size", label="Image size", hint="pixels a side"),
-        Field(key="space.backbone", label="Backbone", kind="text", hint="or nets.py:function"),
-        Field(key="space.weights", label="Weights", kind="text", hint="DEFAULT: pretrained"),
+        Field(key="space.backbone", label="Backbone", kind="text", hint="or a file"),
+        Field(key="space.weights", label="Weights", kind="text", hint="pretrained"),
     ),
     "Which attention, and where": (
-        Field(key="space.preset", label="Preset", kind="choice", hint="papers: as published"),
+        Field(key="space.preset", label="Preset", kind="choice", hint="of what follows"),
         Field(key="space.hyperparameters", label="Hyper-parameters", kind="choice"),
         Field(key="space.most", label="Most modules", hint="in a placement"),
         Field(key="space.modules", label="Modules", kind="names", hint="none: the usual ones"),
