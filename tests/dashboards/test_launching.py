@@ -90,6 +90,13 @@ def test_nothing_is_started_for_another_page(storage: str) -> None:
         assert client.get(path).status_code == 405
 
 
+def test_the_list_of_studies_leads_there_if_it_is_allowed(
+    storage: str, allowed: TestClient
+) -> None:
+    assert 'href="/launch"' in allowed.get("/").text
+    assert 'href="/launch"' not in visitor(storage).get("/").text
+
+
 # ------------------------------------------------------------------------------------ what is sent
 
 
@@ -178,7 +185,6 @@ def test_runs_are_listed_the_latest_first_and_their_logs_by_id(
 ) -> None:
     for name in ("first", "second"):
         assert allowed.post("/api/v1/launch", json={"name": name, "text": "trials: 3"}).is_success
-        time.sleep(1.1)  # runs of one second have no order
     runs = allowed.get("/api/v1/launch/runs").json()["runs"]
     assert [run["study"] for run in runs] == ["second", "first"]
     assert not runs[0]["alive"] and runs[0]["study_id"] is None
