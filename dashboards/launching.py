@@ -207,7 +207,7 @@ FORM: dict[str, tuple[Field, ...]] = {
     "Which attention, and where": (
         Field(key="space.preset", label="Preset", kind="choice", hint="of what follows"),
         Field(key="space.hyperparameters", label="Hyper-parameters", kind="choice"),
-        Field(key="space.most", label="Most modules", hint="in a placement"),
+        Field(key="space.most", label="Most modules"),
         Field(key="space.modules", label="Modules", kind="names", hint="none: the usual ones"),
         Field(key="space.kinds", label="Sites", kind="names", hint="none: each module's usual"),
     ),
@@ -230,13 +230,13 @@ FORM: dict[str, tuple[Field, ...]] = {
         Field(key="sampler.name", label="Sampler", kind="choice"),
         Field(key="stopping.rule", label="Early stopping", kind="choice"),
         Field(key="trials", label="Trials", hint="baselines included"),
-        Field(key="time_budget", label="Time budget", kind="text", hint="90s, 10m, 1.5h"),
+        Field(key="time_budget", label="Time budget", kind="text", hint="90s, 2h"),
     ),
     "Machines": (
         Field(key="resources.workers", label="Workers", hint="at once"),
         Field(key="resources.threads", label="Threads", hint="of a worker"),
-        Field(key="resources.gpus", label="GPUs", hint="of a worker, also 0.5"),
-        Field(key="resources.address", label="Ray cluster", kind="text", hint="none: this machine"),
+        Field(key="resources.gpus", label="GPUs", hint="of a worker"),
+        Field(key="resources.address", label="Ray cluster", kind="text", hint="address"),
     ),
 }
 CHOICES = {  # that are few and fixed
