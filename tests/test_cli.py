@@ -196,6 +196,17 @@ def test_a_wrong_study_format_or_choice_is_one_sentence(finished: Path) -> None:
         ("export", "toy", "--out", "x"): "choose one of --best, --knee, --max-gflops and --trial",
         ("export", "toy", "--out", "x", "--trial", "7"): "study 'toy' has no trial 7; it has trials"
         " 0 to 2",
+        (
+            "export",
+            "toy",
+            "--out",
+            "x",
+            "--best",
+            "--format",
+            "xml",
+        ): "a format may be module, onnx or pt2, got 'xml'",
+        ("export", "toy", "--out", "x", "--best", "--format", "torchscript"): "torchscript is "
+        "deprecated in torch and not written: pt2 takes its place",
         ("replay", "tov"): "no study 'tov'; did you mean 'toy'? there are: toy",
         (
             "replay",
