@@ -21,6 +21,7 @@ from ..spaces.plugging import build
 from ..spaces.timing import latencies
 from .checkpoints import UNREACHABLE, WEIGHTS, Checkpoints, Folder, packed
 from .data import Data, Images, load
+from .machine import watched_epochs
 from .recipe import Recipe
 from .train import DivergedError, Epoch, Training
 from .watchdog import left_word, watched
@@ -179,7 +180,7 @@ class CandidateTrainer(tune.Trainable):
     ) -> Iterator[Epoch]:
         """Each epoch once it is kept; a disk that takes no checkpoint does not end a training."""
         takes = True
-        for epoch in training.epochs():
+        for epoch in watched_epochs(training):
             history.append(epoch)
             if epoch.number >= training.recipe.epochs:
                 self.failure = _kept(training, folder, checkpoints)
