@@ -47,27 +47,28 @@ def _get(
     *parameters: Described,
     type: str | Sequence[str] = "application/json",
     bare: Mapping[str, str] | None = None,
+    refusals: Mapping[str, str] | None = None,
 ) -> Described:
     """One path: what it gives, and what it takes; ``bare`` are statuses that have no body."""
-    content = {one: {} for one in ([type] if isinstance(type, str) else type)}
+    content: Described = {one: {} for one in ([type] if isinstance(type, str) else type)}
     answers: Described = {"200": {"description": says, "content": content}}
     answers |= {status: {"description": why} for status, why in (bare or {}).items()}
-    answers |= _refused(_REFUSALS)
+    answers |= _refused(_REFUSALS | dict(refusals or {}))
     return {"get": {"summary": says, "parameters": list(parameters), "responses": answers}}
 
 
 def _post(
-    says: str, *parameters: Described, body: Described, refusals: Mapping[str, str]
+    says: str, *parameters: Described, body: Described | None = None, answer: str = "202"
 ) -> Described:
     """One path that starts something: what it takes, and why it may refuse."""
-    answers: Described = {"202": {"description": says, "content": {"application/json": {}}}}
-    answers |= _refused(_REFUSALS | _OF_POSTS | refusals)
-    sent = {"required": True, "content": {"application/json": {"schema": body}}}
+    answers: Described = {answer: {"description": says, "content": {"application/json": {}}}}
+    answers |= _refused(_REFUSALS | _OF_POSTS)
+    sent = {"required": True, "content": {"application/json": {"schema": body or _ANY}}}
     about = {"summary": says, "parameters": list(parameters), "requestBody": sent}
     return {"post": about | {"responses": answers}}
 
 
-def _refused(refusals: Mapping[str, str]) -> Described:
+def _refused(refusals: dict[str, str]) -> Described:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     return {status: {"description": why, "content": content} for status, why in refusals.items()}
 
@@ -101,6 +102,8 @@ _OF_POSTS = {
     "429": "too much is under way",
 }
 
+_ANY = {"type": "object"}
+_FORBIDDEN = {"403": "searches are not launched from here"}
 _WHOLE = {"type": "integer", "minimum": 0, "maximum": 999_999_999}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": 1000}
 _NUMBER = {"type": "number"}
@@ -180,7 +183,6 @@ _PATHS = {
             "properties": {"format": {"type": "string", "enum": ["module", "onnx", "pt2"]}},
             "additionalProperties": False,
         },
-        refusals={},
     ),
     f"{_OF_STUDY}/compare": _get(
         "Two to four trials side by side.",
@@ -210,6 +212,15 @@ _PATHS = {
     f"{_OF_STUDY}/findings": _get("How the study is doing.", _STUDY, bare=_KEPT),
     f"{_OF_STUDY}/stops": _get(
         "What early stopping saved, and whom it stopped.", _STUDY, *_FILTER, bare=_KEPT
+    ),
+    f"{_OF_STUDY}/stop": _post("Asks who searches a study to end.", _STUDY, answer="200"),
+    f"{_OF_STUDY}/resume": _post("Goes on with a study.", _STUDY),
+    "/api/v1/launch/choices": _get("What there is to choose from.", refusals=_FORBIDDEN),
+    "/api/v1/launch/preview": _post("A search as YAML, its size and costs.", answer="200"),
+    "/api/v1/launch": _post("Starts a search."),
+    "/api/v1/launch/runs": _get("What was started from here.", refusals=_FORBIDDEN),
+    "/api/v1/launch/runs/{run}": _get(
+        "What one of them says.", _JOB | {"name": "run"}, refusals=_FORBIDDEN
     ),
     "/api/v1/jobs/{job}": _get("How far a job is.", _JOB),
     "/api/v1/jobs/{job}/file": _get(
