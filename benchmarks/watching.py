@@ -26,6 +26,7 @@ __all__ = ["live", "viewers"]
 CURSOR = "() => Number(document.querySelector('#pareto')?.dataset.cursor ?? 0)"
 VIEWERS = 20
 RATE = 2  # trials a second
+ACCEPT = {"Accept-Encoding": "gzip"}  # as browsers do
 POLL = 2.0  # seconds, as live.js has it while something changes
 
 
@@ -123,9 +124,14 @@ def view(
 
 def get(connection: HTTPConnection, url: str, counts: Counter[str]) -> bytes:
     parts = urlsplit(url)
-    address = f"{parts.path}?{parts.query}"
-    connection.request("GET", address, headers={"Accept-Encoding": "gzip"})
-    answer = connection.getresponse()
+    wanted = ("GET", f"{parts.path}?{parts.query}")
+    try:
+        connection.request(*wanted, headers=ACCEPT)
+        answer = connection.getresponse()
+    except ConnectionError:  # the server ends a connection that was idle: browsers begin another
+        connection.close()
+        connection.request(*wanted, headers=ACCEPT)
+        answer = connection.getresponse()
     body = answer.read()
     counts["answered" if answer.status in (200, 204) else "failed"] += 1
     return gzip.decompress(body) if answer.headers["Content-Encoding"] == "gzip" else body
