@@ -75,8 +75,8 @@ class Site:
         self.env = templates(self.assets)
         self.env.globals |= {"locked": token is not None, "launching": launching is not None}
         self.snapshots = Snapshots()
-        self._answers: OrderedDict[str, bytes] = OrderedDict()  # gzipped, by address and state
-        self._size = 0  # of all of them
+        self._answers: OrderedDict[str, bytes] = OrderedDict()
+        self._held = 0  # bytes of them
         self._lock = Lock()
         self._making: dict[str, Lock] = {}
 
@@ -174,10 +174,10 @@ class Site:
             text = json.dumps(made, separators=(",", ":")) if kind == "json" else made
             body = gzip.compress(text.encode(), 5, mtime=0)
             with self._lock:
+                self._held += len(body) - len(self._answers.pop(digest, b""))
                 self._answers[digest] = body
-                self._size += len(body)
-                while self._size > KEPT:
-                    self._size -= len(self._answers.popitem(last=False)[1])
+                while self._held > KEPT and len(self._answers) > 1:
+                    self._held -= len(self._answers.popitem(last=False)[1])
             return body
 
     def frame(self, asked: Asked, page: str) -> Frame:

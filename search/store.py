@@ -643,7 +643,7 @@ def overview(session: Session, study_id: int | None = None) -> list[Overview]:
     fronts = {row[0]: row for row in session.execute(on_front.group_by(Study.id))}
     first = (Trial.number == 0, Trial.origin == "bare", Trial.state == "complete")
     begun = session.execute(select(Study.id, Trial.accuracy).where(*mine, *first))
-    bare: dict[int, float | None] = {row[0]: row[1] for row in begun}
+    bare = {row.id: row.accuracy for row in begun}
     steps: dict[int, list[tuple[int, float]]] = {}
     moved = select(FrontStep.study_id, FrontStep.finished, FrontStep.hypervolume)
     moved = moved.join(Study, Study.id == FrontStep.study_id).where(wanted)

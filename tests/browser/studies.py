@@ -122,7 +122,7 @@ def _modules(origin: str, rng: Random) -> list[Module]:
         return []
     if origin.startswith("everywhere:"):
         name = origin.partition(":")[2]
-        return [Module(site["path"], name) for site in SITES if site["kind"] == "block"]
+        return [Module(site["path"], name) for site in SITES if "block" in site["kinds"]]
     sites = rng.sample([site["path"] for site in SITES], rng.randint(1, 5))
     return [Module(site, rng.choice(MODULES)) for site in sites]
 

@@ -13,7 +13,9 @@ from .conftest import Serve, Trouble, Visit
 from .front import drawn
 from .studies import add_better
 
-ADDRESSES = ["/", "/s/1", "/s/1?t=6", "/s/1?t=7&cost=params", "/nowhere"]
+STUDY = ["", "?t=6", "?t=7&cost=params", "/trials", "/trials/4", "/trials/7", "/compare"]
+STUDY += ["/compare?t=3,4", "/compare?t=0,3,4,5", "/placement", "/workers", "/stops"]
+ADDRESSES = ["/", *(f"/s/1{rest}" for rest in STUDY), "/launch", "/nowhere"]
 THEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 WIDTHS = [1500, 390]
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
@@ -150,14 +152,15 @@ LUMINANCES = """() => {
 def test_forced_colours_leave_states_apart_and_the_chart_readable(
     ten_server: Served, visit: Visit, theme: Literal["light", "dark"]
 ) -> None:
-    page = visit(ten_server, "/s/1", forced_colors="active", color_scheme=theme)
-    drawn(page)
+    page = visit(ten_server, "/", forced_colors="active", color_scheme=theme)
     until(page, "() => matchMedia('(forced-colors: active)').matches")
     colours = page.evaluate(
         "[...document.querySelectorAll('.states .share')]"
         ".map((one) => getComputedStyle(one).backgroundColor)"
     )
     assert len(set(colours)) == len(colours) > 2
+    page = visit(ten_server, "/s/1", forced_colors="active", color_scheme=theme)
+    drawn(page)
     low, high = sorted(page.evaluate(LUMINANCES))
     assert (high + 0.05) / (low + 0.05) >= 4.5
     assert complaints(page) == []

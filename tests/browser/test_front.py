@@ -85,7 +85,7 @@ def test_a_row_of_the_table_shows_its_trial(serve: Serve, storage: str, visit: V
     page = visit(serve(storage), "/s/1")
     drawn(page)
     page.locator('#front tr[data-trial="3"] button').focus()
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     open_chosen(page, 4)
 

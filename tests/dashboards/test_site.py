@@ -55,7 +55,7 @@ def test_what_is_kept_has_a_bound(storage: str, monkeypatch: pytest.MonkeyPatch)
     site = app.state.site
     for width in range(50):
         client.get(f"{POINTS}?w={400 + width}")
-    assert 0 < site._size == sum(map(len, site._answers.values())) <= 5000
+    assert 0 < site._held == sum(map(len, site._answers.values())) <= 5000
     assert not site._making
 
 
