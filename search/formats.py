@@ -94,7 +94,8 @@ def write(study: Study, trial: Trial, format: str, out: Path, say: Say = lambda 
             out.unlink()  # nobody shall take it for the network
         raise
     one = "" if batch == "any" else "; it takes one image at a time"
-    return f"{figures}, logits within {difference:.1g} of those trained{one}"
+    near = f"within {difference:.1g} of" if difference else "equal to"
+    return f"{figures}, logits {near} those trained{one}"
 
 
 def zipped(folder: Path, out: Path, name: str) -> Path:
