@@ -21,6 +21,7 @@ let { chosen } = page;
 let cursor = null; // of what the charts show; null: nothing yet
 let view = 0; // counts the views: an answer to an earlier one is late
 let panelled = { cursor: page.cursor, at: Date.now() }; // what the panels show, and since when
+let told = new Set(); // members of the front that were there at first, or have been announced
 let curve = null;
 let opener = null; // had the focus before the sheet was opened
 
@@ -54,12 +55,14 @@ async function ask(signal) {
     await load(signal, { zoom: true });
     return { changed: true, alive: changes.alive };
   }
-  const [before, { knee }] = [new Set(pareto.front.n), pareto.front];
+  const { knee } = pareto.front;
   cursor = changes.cursor;
   const outgrown = pareto.apply(changes);
   count(changes);
-  const fresh = changes.front?.n.filter((n) => !before.has(n)) ?? [];
-  await panels(signal, fresh.length > 0 || changes.front?.n.length < before.size);
+  const fresh = changes.front?.n.filter((n) => !told.has(n)) ?? [];
+  const fewer = changes.front?.n.length < told.size;
+  if (changes.front) told = new Set(changes.front.n);
+  await panels(signal, fresh.length > 0 || fewer);
   if (changes.upsert.n.includes(chosen) || (chosen === null && pareto.front.knee !== knee)) openDrawer();
   if (fresh.length) greet(changes.front, fresh);
   if (outgrown) await load(signal, { zoom: true });
@@ -74,6 +77,7 @@ async function load(signal, { zoom = false } = {}) {
   pareto.load(points, filters.axis, { zoom });
   pareto.mark({ at: chosen, beside: compared(page.id) });
   cursor = points.cursor;
+  told = new Set(points.front.n);
   count(points);
   await panels(signal, points.cursor !== panelled.cursor);
   if (points.cursor !== page.cursor) openDrawer();
