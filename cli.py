@@ -230,11 +230,21 @@ def dashboard(
     token: Annotated[
         str | None, typer.Option(envvar="FOVEATE_TOKEN", help="What a visitor has to show")
     ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="A recorded search in place of a database")
+    ] = False,
 ) -> None:
     """Serve the studies of a database as a page that follows a running search."""
-    from .dashboards.app import serve
+    from contextlib import nullcontext
 
-    serve(storage, host=host, port=port, token=token)
+    from .dashboards.app import serve
+    from .dashboards.demo import unpacked
+
+    try:
+        with unpacked() if demo else nullcontext(storage) as served:
+            serve(served, host=host, port=port, token=token)
+    except UnknownName as error:  # there is no database
+        raise UnknownName(f"{error}; `foveate dashboard --demo` shows a recorded one") from None
 
 
 @command("foveate pack images/flowers --image-size 224")

@@ -35,7 +35,6 @@ def front_page(session: Session, study: Study, **options: Any) -> FrontPage:
     return FrontPage.load(asked, site.frame(asked, "front"), **options)
 
 
-
 @pytest.fixture
 def study(session: Session) -> Study:
     return store.find_study(session, "digits")
