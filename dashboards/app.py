@@ -22,7 +22,7 @@ from starlette.routing import Route
 from ..errors import BadValue
 from ..search import store
 from ..search.databases import open_database
-from . import front, studies
+from . import front, placing, studies, workers
 from .guard import HEADERS, Guard, SecurityHeaders, Token, clean_address
 from .pages import ErrorPage, LoginPage
 from .site import Site
@@ -31,7 +31,7 @@ __all__ = ["create_app", "serve"]
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-PAGES = (studies, front)  # each has its views
+PAGES = (studies, front, placing, workers)  # each has its views
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 CODES = {  # of errors, by their status

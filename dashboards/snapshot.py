@@ -20,7 +20,7 @@ from ..search.front import front
 from ..search.records import STATES, Study
 from .placements import Places
 
-__all__ = ["Names", "Snapshot", "Snapshots", "Step", "code_of"]
+__all__ = ["Column", "Names", "Snapshot", "Snapshots", "Step", "code_of", "seconds_of"]
 
 Column = np.ndarray[Any, np.dtype[Any]]
 T = TypeVar("T")
@@ -155,7 +155,7 @@ class Snapshot:
         wanted = self.complete if among is None else self.complete & among
         rows = np.flatnonzero(wanted)
         table = np.column_stack([self.accuracy, *costs])[rows]
-        return [int(rows[i]) for i in front(table)]  # type: ignore[arg-type]  # rows of a table
+        return [int(rows[i]) for i in front(table)]
 
     def recorded_front(self) -> list[int]:
         """The rows that the search has on its front, cheapest first."""
@@ -188,6 +188,11 @@ def code_of(state: str) -> int:
     return STATES.index(state)
 
 
+def seconds_of(moment: datetime | None) -> float:
+    """Since 1970, of a moment in UTC; NaN of none."""
+    return np.nan if moment is None else moment.replace(tzinfo=UTC).timestamp()
+
+
 def _newer(session: Session, head: store.Head, old: Snapshot | None) -> Snapshot:
     study = old.study if old is not None and old.study.name == head.name else None
     if study is None:
@@ -218,7 +223,7 @@ def _columns(rows: Sequence[Any], names: dict[str, Names]) -> dict[str, Column]:
     found["state"] = np.array([codes[state] for state in values["state"]], dtype=np.int8)
     found["key"] = np.array(values["key"], dtype="S16")
     for name in MOMENTS:
-        found[name] = np.array([_seconds(at) for at in values[name]], dtype=np.float64)
+        found[name] = np.array([seconds_of(at) for at in values[name]], dtype=np.float64)
     for name in TEXTS:
         numbers = [names[name].number(text) for text in values[name]]
         found[name] = np.array(numbers, dtype=np.int32)
@@ -241,7 +246,3 @@ def _merged(old: dict[str, Column], changed: dict[str, Column]) -> dict[str, Col
     if (order[1:] < order[:-1]).any():
         found = {name: column[order] for name, column in found.items()}
     return found
-
-
-def _seconds(moment: datetime | None) -> float:
-    return np.nan if moment is None else moment.replace(tzinfo=UTC).timestamp()

@@ -21,13 +21,13 @@ def dominates(a: Point, b: Point, *, lead: float = 0.0) -> bool:
     return no_dearer and a[0] >= b[0] + lead and a != b
 
 
-def front(points: Sequence[Point]) -> list[int]:
+def front(points: Sequence[Point] | Table) -> list[int]:
     """Indices of the points that no other dominates, cheapest first.
 
     That is by the first cost, then by the next. Equal points do not dominate each other: all of
     them are on the front. A point that is not finite is on no front.
     """
-    if not points:
+    if len(points) == 0:  # an array, too
         return []
     table = np.array(points, dtype=float)
     losses = np.column_stack((table[:, 1:], -table[:, 0]))

@@ -577,9 +577,11 @@ def placements_after(session: Session, study: Study, number: int) -> Sequence[An
     return session.execute(later.order_by(Trial.number)).all()
 
 
-def latest_epochs(session: Session, study: Study) -> dict[int, datetime]:
-    """When each running trial of ``study`` last finished an epoch, by its number."""
-    mine = (Trial.study_id == study.id, Trial.state == "running")
+def latest_epochs(
+    session: Session, study: Study, states: Sequence[str] = ("running",)
+) -> dict[int, datetime]:
+    """When each trial of ``study`` in one of ``states`` last finished an epoch, by its number."""
+    mine = (Trial.study_id == study.id, Trial.state.in_(states))
     wanted = select(Trial.number, func.max(Epoch.at)).join(Epoch.trial).where(*mine)
     return {row.number: row[1] for row in session.execute(wanted.group_by(Trial.number))}
 
