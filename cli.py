@@ -228,8 +228,29 @@ def dashboard(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
     token: Annotated[
-        str | None, typer.Option(envvar="FOVEATE_TOKEN", help="What a visitor has to show")
+        str | None,
+        typer.Option(
+            envvar="FOVEATE_TOKEN",
+            help="What a visitor has to show; in a file or the environment nobody else sees it",
+        ),
     ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="Holds the token")] = None,
+    generate_token: Annotated[
+        bool, typer.Option("--generate-token", help="Make one, and print it in the address")
+    ] = False,
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allowed-host", metavar="NAME", help="Of this server, also *.NAME; repeatable"
+        ),
+    ] = None,
+    behind_proxy: Annotated[
+        bool,
+        typer.Option(
+            "--behind-proxy",
+            help="Believe X-Forwarded-Proto and X-Forwarded-For of the proxy in front",
+        ),
+    ] = False,
     demo: Annotated[
         bool, typer.Option("--demo", help="A recorded search in place of a database")
     ] = False,
@@ -239,10 +260,26 @@ def dashboard(
 
     from .dashboards.app import serve
     from .dashboards.demo import unpacked
+    from .dashboards.tokens import generated, read_token
 
+    if [token is not None, token_file is not None, generate_token].count(True) > 1:
+        raise BadValue("choose one of --token (or FOVEATE_TOKEN), --token-file, --generate-token")
+    if token_file is not None:
+        token = read_token(token_file)
+    if generate_token:
+        token, path = generated()
+        print(f"The token is in {path}, too.", file=sys.stderr)
     try:
         with unpacked() if demo else nullcontext(storage) as served:
-            serve(served, host=host, port=port, token=token)
+            serve(
+                served,
+                host=host,
+                port=port,
+                token=token,
+                show_token=generate_token,
+                allowed_hosts=allowed_hosts or (),
+                behind_proxy=behind_proxy,
+            )
     except UnknownName as error:  # there is no database
         raise UnknownName(f"{error}; `foveate dashboard --demo` shows a recorded one") from None
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import TypeVar
+from urllib.parse import urlencode
 
 import uvicorn
 from sqlalchemy.exc import OperationalError
@@ -14,59 +15,86 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from ..errors import BadValue
 from ..search import store
 from ..search.databases import open_database
 from . import front, placing, studies, workers
-from .guard import HEADERS, Guard, SecurityHeaders, Token, clean_address
+from .guard import (
+    HEADERS,
+    BehindProxy,
+    Guard,
+    SecurityHeaders,
+    clean_address,
+    form_of,
+    local_path,
+)
+from .objections import Objection
 from .pages import ErrorPage, LoginPage
 from .site import Site
+from .tokens import Token
 
 __all__ = ["create_app", "serve"]
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 PAGES = (studies, front, placing, workers)  # each has its views
+TOKENS = "a token with --token, --token-file, FOVEATE_TOKEN or --generate-token"
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 CODES = {  # of errors, by their status
     400: "bad_value",
     401: "no_token",
+    403: "forbidden",
     404: "not_found",
     405: "not_allowed",
+    413: "too_long",
+    415: "wrong_type",
+    429: "too_many",
     503: "no_database",
 }
 
 
 def create_app(
-    storage: str, *, token: str | None = None, allowed_hosts: Sequence[str] = ()
+    storage: str,
+    *,
+    token: str | None = None,
+    allowed_hosts: Sequence[str] = (),
+    behind_proxy: bool = False,
 ) -> Starlette:
     """The dashboard of the database at ``storage``.
 
     With ``token``, every reader has to know it. Requests must name this machine as localhost or as
-    one of ``allowed_hosts``.
+    one of ``allowed_hosts``. ``behind_proxy`` believes what a proxy says of who asks.
 
     Raises
         UserError  if there is no such database, or it holds no study's tables
     """
-    if token is not None and not token.strip():
-        raise BadValue("token must not be empty")
     secret = None if token is None else Token(token)
+    if secret is None and (behind_proxy or "*" in allowed_hosts):
+        what = "behind a proxy" if behind_proxy else "under any name"
+        raise BadValue(f"{what} others can read the dashboard: choose {TOKENS}")
     site = Site(open_database(storage, read_only=True, of="dashboard"), secret)
     common = Common(site)
-    hosts = [*LOCAL, *allowed_hosts]
+    routes = [*common.routes(), *(route for page in PAGES for route in page.routes(site))]
+    proxied = [Middleware(BehindProxy)] if behind_proxy else []
     return Starlette(
-        routes=[*common.routes(), *(route for page in PAGES for route in page.routes(site))],
+        routes=routes,
         middleware=[
+            *proxied,
             Middleware(SecurityHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
-            Middleware(Guard, token=secret, refusal=common.refusal),
+            Middleware(
+                Guard,
+                token=secret,
+                hosts=[*LOCAL, *allowed_hosts],
+                methods=lambda scope: methods_at(scope, routes),
+                refusal=common.refusal,
+            ),
         ],
         exception_handlers={
             HTTPException: common.refused,
@@ -74,6 +102,12 @@ def create_app(
             Exception: common.our_fault,
         },
     )
+
+
+def methods_at(scope: Scope, routes: Sequence[Route]) -> list[str]:
+    """What the address of a request answers to; of one that names nothing, what pages do."""
+    at = [route for route in routes if route.matches(scope)[0] is not Match.NONE]
+    return sorted({method for route in at for method in route.methods or ()}) or ["GET", "HEAD"]
 
 
 class Common:
@@ -86,7 +120,9 @@ class Common:
         """Their addresses."""
         return [
             Route("/healthz", self.health),
-            Route("/login", self.login, methods=["GET", "POST"]),
+            Route("/login", self.login),
+            Route("/login", self.log_in, methods=["POST"]),
+            Route("/logout", self.log_out, methods=["POST"]),
             Route("/static/{hash}/{name}", self.static),
         ]
 
@@ -106,28 +142,44 @@ class Common:
         headers = FOREVER | {"Content-Encoding": "gzip"}
         return Response(asset.zipped, media_type=asset.type, headers=headers)
 
-    async def login(self, request: Request) -> Response:
-        """The form that asks for the token, and what becomes of it."""
+    def login(self, request: Request) -> Response:
+        """The form that asks for the token; to who has shown it, a way out."""
         if self.site.token is None:
             return RedirectResponse("/", status_code=303)
-        if request.method != "POST":
-            return self.site.html(LoginPage(to="/", mistake=None))
-        known, to = await self.site.token.login(request)
-        if known:
-            return self.site.token.let_in(request, to)
-        return self.site.html(LoginPage(to=to, mistake="That is not the token."), status=401)
+        known = self.site.token.is_known(request)
+        return self.site.html(LoginPage(to="/", mistake=None, known=known))
 
-    def refusal(self, request: Request, status: int, message: str) -> Response:
+    async def log_in(self, request: Request) -> Response:
+        """What becomes of the filled form."""
+        if self.site.token is None:
+            return RedirectResponse("/", status_code=303)
+        form = await form_of(request)
+        to, said = local_path(form.get("to", "/")), form.get("token", "").encode()
+        if objection := await self.site.token.objection(said, request):
+            return self.refusal(request, objection, to=to)
+        return self.site.token.let_in(request, to)
+
+    def log_out(self, request: Request) -> Response:
+        """The cookie is taken back."""
+        if self.site.token is None:
+            return RedirectResponse("/", status_code=303)
+        return self.site.token.let_out(request)
+
+    def refusal(self, request: Request, objection: Objection, to: str | None = None) -> Response:
         """One sentence, as JSON or as a page; who lacks the token is asked for it."""
+        status, message, headers = objection
         if request.url.path.startswith("/api/"):
             error = {"code": CODES.get(status, "error"), "message": message}
-            return JSONResponse({"error": error}, status_code=status)
-        if status == 401:
-            to = clean_address(request)
-            said = "token" in request.query_params
-            mistake = "That is not the token." if said else None
-            return self.site.html(LoginPage(to=to, mistake=mistake), status=status)
-        return self.site.html(ErrorPage(status=status, message=message), status=status)
+            return JSONResponse({"error": error}, status, dict(headers))
+        if status in (401, 429) and self.site.token is not None:
+            said = status == 429 or to is not None or "token" in request.query_params
+            mistake = f"{message[0].upper()}{message[1:]}." if said else None
+            page = LoginPage(to=to or clean_address(request), mistake=mistake, known=False)
+            refused = self.site.html(page, status=status)
+        else:
+            refused = self.site.html(ErrorPage(status=status, message=message), status=status)
+        refused.headers.update(headers)
+        return refused
 
     async def refused(self, request: Request, error: Exception) -> Response:
         """An address that names nothing."""
@@ -135,18 +187,19 @@ class Common:
         message = error.detail
         if error.status_code == 404 and message == "Not Found":
             message = f"there is no page {request.url.path!r}"
-        return self.refusal(request, error.status_code, message)
+        return self.refusal(request, Objection(error.status_code, message, error.headers or {}))
 
     async def database_gone(self, request: Request, error: Exception) -> Response:
         """The database went away, is locked for too long, or changed; the log says which."""
         LOG.warning("the database does not answer: %s", error)
         if request.url.path == "/healthz":
             return JSONResponse({"ok": False, "version": self.site.version, "db": "gone"}, 503)
-        return self.refusal(request, 503, "the database does not answer")
+        return self.refusal(request, Objection(503, "the database does not answer"))
 
     async def our_fault(self, request: Request, error: Exception) -> Response:
         """A fault of ours; the server's log has the traceback."""
-        response = self.refusal(request, 500, "this is a fault of ours; the log says more")
+        objection = Objection(500, "this is a fault of ours; the log says more")
+        response = self.refusal(request, objection)
         response.headers.update(HEADERS)  # Starlette answers this outside of the middleware
         return response
 
@@ -160,9 +213,13 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8080,
     token: str | None = None,
+    show_token: bool = False,
     allowed_hosts: Sequence[str] = (),
+    behind_proxy: bool = False,
 ) -> None:
     """Serve the dashboard until interrupted; prints the address to open.
+
+    With ``show_token`` that address holds the token, once. The rest is as in ``create_app``.
 
     Raises
         UserError  if there is no such database, the port is taken, or other machines could read
@@ -170,18 +227,20 @@ def serve(
     """
     if token is None and not loopback(host):
         raise BadValue(
-            f"on {host!r} other machines can read the dashboard: "
-            "choose a token with --token, or leave out --host"
+            f"on {host!r} other machines can read the dashboard: choose {TOKENS}, or leave out "
+            "--host"
         )
-    app = create_app(storage, token=token, allowed_hosts=[*names_of(host), *allowed_hosts])
+    hosts = [*names_of(host), *allowed_hosts]
+    app = create_app(storage, token=token, allowed_hosts=hosts, behind_proxy=behind_proxy)
     with listening(host, port) as listener:
-        shown = names_of(host)[0]
-        print(f"http://{shown}:{listener.getsockname()[1]}/", flush=True)
+        said = f"?{urlencode({'token': token})}" if show_token and token else ""
+        print(f"http://{names_of(host)[0]}:{listener.getsockname()[1]}/{said}", flush=True)
         config = uvicorn.Config(
             app,
             access_log=False,
             log_level="warning",
             server_header=False,
+            proxy_headers=False,  # uvicorn would believe anybody on this machine
             timeout_graceful_shutdown=3,  # browsers keep their connections open
         )
         with suppress(KeyboardInterrupt):

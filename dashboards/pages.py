@@ -23,12 +23,13 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoginPage:
-    """``/login``: asks for the token."""
+    """``/login``: asks for the token, or offers to forget it."""
 
     TEMPLATE: ClassVar[str] = "login.html"
 
     to: str = field(metadata={"help": "path to go to afterwards"})
     mistake: str | None = field(metadata={"help": "what was wrong with the last try"})
+    known: bool = field(metadata={"help": "whether this browser has shown it already"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,10 +23,10 @@ from ..errors import UserError
 from ..search import store
 from ..search.records import Study, now
 from .assets import Page, render, shipped, templates
-from .guard import Token
 from .pages import Frame
 from .placements import Stands
 from .snapshot import Snapshot, Snapshots
+from .tokens import Token
 
 __all__ = ["Asked", "Site", "asking", "whole"]
 
