@@ -3,7 +3,7 @@
 from datetime import datetime
 from math import floor, log10
 
-__all__ = ["ago", "delta", "duration", "gflops", "parameters", "percent", "signed", "word"]
+__all__ = ["ago", "delta", "duration", "gflops", "parameters", "percent", "signed", "size", "word"]
 
 NONE = "–"  # what stands where there is no number
 SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit
@@ -40,6 +40,16 @@ def parameters(count: int | None) -> str:
         if count >= size:
             return f"{significant(count / size, 4)}{SPACE}{unit}"
     return str(count)
+
+
+def size(count: float | None) -> str:
+    """A number of bytes: ``1.250 MB``, ``512 B``."""
+    if count is None:
+        return NONE
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= unit:
+            return f"{significant(count / unit, 4)}{SPACE}{name}"
+    return f"{count:.0f}{SPACE}B"
 
 
 def duration(seconds: float) -> str:

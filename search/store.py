@@ -64,6 +64,7 @@ __all__ = [
     "note_study",
     "orphans",
     "placements_after",
+    "placements_of",
     "put_back",
     "rebuild_front",
     "record_epoch",
@@ -575,6 +576,13 @@ def placements_after(session: Session, study: Study, number: int) -> Sequence[An
     wanted = select(Trial.number, Trial.placement)
     later = wanted.where(Trial.study_id == study.id, Trial.number > number)
     return session.execute(later.order_by(Trial.number)).all()
+
+
+def placements_of(session: Session, study: Study, numbers: Sequence[int]) -> dict[int, str]:
+    """How these trials of ``study`` spell their placements, by number."""
+    wanted = select(Trial.number, Trial.placement).where(Trial.study_id == study.id)
+    rows = session.execute(wanted.where(Trial.number.in_(numbers)))
+    return {row.number: row.placement for row in rows}
 
 
 def latest_epochs(

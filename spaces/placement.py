@@ -157,6 +157,9 @@ def draw(placement: Placement, sites: Iterable[Any]) -> str:
     """
     stages: dict[int, dict[str, list[str]]] = {}
     several, known = placement.image_size is not None, set()
+    there: dict[str, list[str]] = {}
+    for module in placement.modules:
+        there.setdefault(module.site, []).append(_token(module.name))
     for site in (one if isinstance(one, Mapping) else one.to_dict() for one in sites):
         several = several or "backbone" in site
         if site.get("backbone", placement.backbone) != placement.backbone:
@@ -166,7 +169,7 @@ def draw(placement: Placement, sites: Iterable[Any]) -> str:
         here = blocks.setdefault(site["block"], []), blocks.setdefault("", [])
         known |= {site["path"], *site.get("aliases", ())}
         for path in (site["path"], *site.get("aliases", ())):
-            here[behind].extend(_token(module.name) for module in placement.at(path))
+            here[behind].extend(there.get(path, ()))
     parts = []
     for _, blocks in sorted(stages.items()):
         last = blocks.pop("", [])
