@@ -32,6 +32,7 @@ class Chosen:
     module: Column  # in ``modules``
     places: tuple[Place, ...]  # in the order of the forward pass
     modules: tuple[str, ...]  # in the order of the alphabet
+    searched: Column  # the places where more than the baselines have a module; or all: a mask
 
     def sums(self, counted: Column, weights: Column | None = None) -> Column:
         """Of ``weights``, or of ones, over the rows ``counted``: a table of modules and places."""
@@ -58,36 +59,45 @@ def heat(asked: Asked, wanted: Filter, metric: str = "gain") -> dict[str, Any]:
 
     A cell's ``n`` says of how many trials it is, and ``nothing`` how many have nothing at a place.
     A gain is association: what stands at one place was chosen together with all the others.
+    Places where nothing but baselines have a module are left out.
     """
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     at, snapshot = chosen(asked, wanted.backbone), asked.snapshot
     counted = snapshot.complete & at.rows & wanted.mask(asked)
     trials = int(counted.sum())
-    found: dict[str, Any] = {}
+    more: dict[str, Any] = {}
     if metric == "front":
         counted = among_front(asked, counted)
-        found["front"] = int(counted.sum())
+        more["front"] = int(counted.sum())
     n = at.sums(counted)
     nothing = counted.sum() - n.sum(axis=0)
+    modules: Column = at.sums(at.rows)[:, at.searched].any(axis=1)
+    places = [at.places[i] for i in np.flatnonzero(at.searched)]
+
+    def shown(table: Column) -> Column:
+        found: Column = table[np.ix_(modules, at.searched)]
+        return found
+
     value: Column = n
     if metric == "front":
         value = np.divide(100.0 * n, counted.sum(), out=np.full(n.shape, np.nan), where=n > 0)
     elif metric == "gain":
         value, error = _gain(at, counted, 100 * snapshot.accuracy, n, nothing)
-        found["error"] = listed(error)
+        more["error"] = listed(shown(error))
     return {
+        "cursor": snapshot.cursor,
         "metric": metric,
         "backbone": at.backbone,
         "backbones": at.backbones,
         "trials": trials,
-        "places": [place.label for place in at.places],
-        "paths": [place.path for place in at.places],
-        "modules": at.modules,
-        "value": listed(value),
-        "n": n.tolist(),
-        "nothing": nothing.tolist(),
-        **found,
+        "places": [place.label for place in places],
+        "paths": [place.path for place in places],
+        "modules": [name for name, there in zip(at.modules, modules, strict=True) if there],
+        "value": listed(shown(value)),
+        "n": shown(n).tolist(),
+        "nothing": nothing[at.searched].tolist(),
+        **more,
     }
 
 
@@ -143,6 +153,7 @@ def _chosen(asked: Asked, backbone: str | None) -> Chosen:
     mine = (row >= 0) & rows[row]
     used = np.bincount(stands.place[mine], minlength=len(stands.places)) > 0
     known = np.bincount(stands.module[mine], minlength=len(stands.modules)) > 0
+    own = np.bincount(stands.place[mine & ~snapshot.baseline[row]], minlength=len(used)) > 0
     return Chosen(
         backbone,
         stands.backbones,
@@ -152,6 +163,7 @@ def _chosen(asked: Asked, backbone: str | None) -> Chosen:
         (known.cumsum() - 1)[stands.module[mine]],
         tuple(place for place, there in zip(stands.places, used, strict=True) if there),
         tuple(name for name, there in zip(stands.modules, known, strict=True) if there),
+        own[used] if own.any() else used[used],
     )
 
 

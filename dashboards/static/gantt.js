@@ -1,8 +1,8 @@
 // A Gantt chart: a lane for each worker, a bar for each trial; its looks are in gantt.css.
 
 import { element } from "./dom.js";
+import { node } from "./panels.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const LANE = 18; // pixels
 const AXIS = 22;
 const LINES = { stopped: "M-1 1l2 -2M0 6l6 -6M5 7l2 -2", failed: "M0 0l6 6M0 6l6 -6" };
@@ -128,12 +128,6 @@ function lanes(spans) {
     return lane;
   });
   return { of, count: Math.max(1, free.length) };
-}
-
-function node(tag, properties = {}) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
-  return made;
 }
 
 function ticks(low, high, width) {

@@ -4,7 +4,7 @@ import { element } from "./dom.js";
 
 const STOPS = ["#b35806", "#f1a340", "#f7f7f7", "#67a9cf", "#0b559f"].map(channels); // -1 to 1
 const FEW = 3; // trials: less say little
-const UNITS = { gain: "points over nothing there", front: "% of the front have it there", n: "trials have it there" };
+const UNITS = { gain: "points over nothing there", front: "% of the front have it there", n: "trials have it there", together: "members of the front have both" };
 
 export class Heatmap {
   /** `compact`: numbers alone, for a panel beside others. */
@@ -79,7 +79,7 @@ export class Heatmap {
       return cell;
     }
     cell.append(element("b", {}, written(metric, v)));
-    if (!this.compact && metric !== "n") cell.append(element("small", {}, `n ${n[m][p]}`));
+    if (!this.compact && metric !== "n" && metric !== "together") cell.append(element("small", {}, `n ${n[m][p]}`));
     paint(cell, v / this.most, this.faint(m, p));
     if (metric === "gain" && n[m][p] < FEW) cell.classList.add("few");
     return cell;
@@ -96,6 +96,7 @@ export class Heatmap {
     const { modules, places, value, error, n, nothing, metric, front } = this.json;
     const where = `${modules[m]} at ${places[p]}`;
     const count = n[m][p];
+    if (metric === "together") return `${modules[m]} ${m === p ? "" : `and ${modules[p]} `}on ${count} of the front's ${front}`;
     if (!count) return `${where}: on none of these trials`;
     if (metric === "n") return `${where}: ${trials(count)}; ${trials(nothing[p])} with nothing there`;
     if (metric === "front") return `${where}: on ${count} of the front's ${front}; ${nothing[p]} have nothing there`;
@@ -129,8 +130,8 @@ function trials(count) {
 }
 
 export function written(metric, value) {
-  if (metric === "n") return String(Math.round(value));
   if (metric === "front") return `${Math.round(value)} %`;
+  if (metric !== "gain") return Math.round(value).toLocaleString("en");
   const text = Math.abs(value).toFixed(2);
   return `${text === "0.00" ? "±" : value < 0 ? "−" : "+"}${text}`;
 }
