@@ -24,7 +24,8 @@ def gantt(
     these the ``last`` to begin. A span is [begin, end, place of its state in ``states``, trial,
     attempts that failed before], in seconds since 1970. Who trains now has no end; of a trial whose
     driver gave no sign of life lately, or that waits to be continued, it is the end of its last
-    epoch. Only the latest worker of a trial is on record: an interrupted one may have begun
+    epoch. ``busy`` is the share of the window, from the worker's first trial on, in which it had a
+    trial. Only the latest worker of a trial is on record: an interrupted one may have begun
     elsewhere.
     """
     snapshot = asked.snapshot
@@ -53,6 +54,7 @@ def gantt(
                 "id": name,
                 "host": None if name is None else name.rpartition(":")[0] or name,
                 "device": snapshot.text("device", mine[-1]),
+                "busy": _busy(snapshot.started[mine], end[mine], window, until),
                 "spans": [span(row) for row in mine],
             }
         )
@@ -66,6 +68,18 @@ def gantt(
         "workers": workers,
         "left_out": len(rows) - len(shown),
     }
+
+
+def _busy(begin: Column, end: Column, window: float | None, until: float | None) -> float | None:
+    """The share of the time since the first ``begin``, within the window, that spans cover."""
+    if until is None:
+        return None
+    low = float(begin.min()) if window is None else max(float(begin.min()), until - window)
+    covered, at = 0.0, low
+    for first, last in zip(begin, np.where(np.isnan(end), until, end), strict=True):  # by begin
+        covered += max(0.0, float(last) - max(at, float(first)))
+        at = max(at, float(last))
+    return round(min(1.0, covered / (until - low)), 4) if until > low else None
 
 
 def _ends(asked: Asked) -> Column:

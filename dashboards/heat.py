@@ -72,7 +72,7 @@ def heat(asked: Asked, wanted: Filter, metric: str = "gain") -> dict[str, Any]:
         more["front"] = int(counted.sum())
     n = at.sums(counted)
     nothing = counted.sum() - n.sum(axis=0)
-    modules: Column = at.sums(at.rows)[:, at.searched].any(axis=1)
+    modules = np.asarray(at.sums(at.rows)[:, at.searched].any(axis=1))
     places = [at.places[i] for i in np.flatnonzero(at.searched)]
 
     def shown(table: Column) -> Column:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from . import store
 from .records import ENDED, Driver, Study, now
 
-__all__ = ["Finding", "findings"]
+__all__ = ["Finding", "findings", "first_line", "kind"]
 
 SLOW = 10.0  # times as long as an epoch usually takes: it hangs
 LEAST = 60.0  # seconds in which no epoch hangs
@@ -78,6 +78,16 @@ def findings(session: Session, study: Study) -> list[Finding]:
         *_end(rows, study, alive),
     ]
     return sorted(found, key=lambda one: ("act", "look", "ok").index(one.level))
+
+
+def first_line(reason: str | None) -> str:
+    """Of why a trial failed: what is below is a traceback."""
+    return (reason or "nobody knows why").strip().partition("\n")[0]
+
+
+def kind(said: str) -> str:
+    """What failures have in common, whatever the epoch, the process or the address."""
+    return re.sub(r"\b(0x)?[0-9a-f]{6,}\b|\d+(\.\d+)*", "…", said)
 
 
 # ------------------------------------------------------------------------------------- who is there
@@ -171,10 +181,8 @@ def _failures(rows: Sequence[_Row]) -> Iterable[Finding]:
         return
     kinds: dict[str, list[str]] = {}
     for row in failed:
-        said = (row.reason or "nobody knows why").strip().partition("\n")[0]
-        # whatever the epoch, the process or the address
-        kind = re.sub(r"\b(0x)?[0-9a-f]{6,}\b|\d+", "", said)
-        kinds.setdefault(kind, []).append(said)
+        said = first_line(row.reason)
+        kinds.setdefault(kind(said), []).append(said)
     common = sorted(kinds.values(), key=len, reverse=True)[:SHOWN]
     reasons = {said[0]: len(said) for said in common}
     figures["reasons"] = reasons

@@ -31,6 +31,7 @@ from .records import (
 __all__ = [
     "Head",
     "Standing",
+    "accuracies_since",
     "add_study",
     "add_trial",
     "baselines",
@@ -48,6 +49,7 @@ __all__ = [
     "epoch_rows",
     "epochs_in",
     "every_driver",
+    "failed_since",
     "files",
     "find_key",
     "find_study",
@@ -87,6 +89,7 @@ __all__ = [
     "trial_rows",
     "trials",
     "try_again",
+    "verdicts_since",
 ]
 
 # ------------------------------------------------------------------------------------ reading
@@ -556,6 +559,32 @@ def epoch_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequen
     wanted = select(Trial.number, *(getattr(Epoch, name) for name in columns)).join(Epoch.trial)
     mine = wanted.where(Trial.study_id == study.id)
     return session.execute(mine.order_by(Trial.number, Epoch.number)).all()
+
+
+def failed_since(session: Session, study: Study, seq: int) -> list[tuple[int, str | None]]:
+    """(number, reason) of every failed trial of ``study`` that changed after ``seq``, by number."""
+    mine = (Trial.study_id == study.id, Trial.state == "failed", Trial.seq > seq)
+    found = session.execute(select(Trial.number, Trial.reason).where(*mine).order_by(Trial.number))
+    return [(row.number, row.reason) for row in found]
+
+
+def verdicts_since(session: Session, study: Study, seq: int) -> list[tuple[int, Any]]:
+    """(number, verdict) of every stopped trial of ``study`` that changed after ``seq``."""
+    mine = (Trial.study_id == study.id, Trial.state == "stopped", Trial.seq > seq)
+    found = session.execute(select(Trial.number, Trial.verdict).where(*mine))
+    return [(row.number, row.verdict) for row in found]
+
+
+def accuracies_since(
+    session: Session, study: Study, seq: int, epochs: Sequence[int]
+) -> list[tuple[int, int, float]]:
+    """(number, epoch, accuracy) after these ``epochs``, of every fully trained trial of ``study``
+    that changed after ``seq``.
+    """
+    mine = (Trial.study_id == study.id, Trial.state == "complete", Trial.seq > seq)
+    wanted = select(Trial.number, Epoch.number, Epoch.accuracy).join(Epoch.trial)
+    found = session.execute(wanted.where(*mine, Epoch.number.in_(epochs)))
+    return [(number, epoch, accuracy) for number, epoch, accuracy in found]
 
 
 def step_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:

@@ -26,9 +26,10 @@ export class Gantt {
     setInterval(() => !document.hidden && this.json?.alive && this.running() && this.draw(), 5000);
   }
 
-  /** `json` is the answer of `/workers`. */
-  update(json) {
+  /** `json` is the answer of `/workers`; `now` is the server's clock, in seconds, if it is known. */
+  update(json, now = Date.now() / 1000) {
     this.json = json;
+    this.ahead = now - Date.now() / 1000; // of the reader's clock
     this.workers = json.workers.map((worker) => ({ ...worker, name: worker.id ?? "no report yet", lanes: lanes(worker.spans) }));
     const used = new Set(json.workers.flatMap((worker) => worker.spans.map((span) => span[2])));
     this.legend.replaceChildren(
@@ -101,7 +102,7 @@ export class Gantt {
   extent() {
     const { until, from, alive } = this.json;
     const spans = this.json.workers.flatMap((worker) => worker.spans);
-    const high = alive && this.running() ? Math.max(until, Date.now() / 1000) : until;
+    const high = alive && this.running() ? Math.max(until, this.ahead + Date.now() / 1000) : until;
     const low = Math.max(from ?? -Infinity, Math.min(...spans.map((span) => span[0])));
     return [low, Math.max(high, low + 1)];
   }

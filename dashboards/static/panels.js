@@ -6,10 +6,9 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** Fill `table` with `headings` and a row of `cells(one)` for each of `some`; nothing of none. */
 export function rows(table, headings, some, cells) {
-  const head = headings.map((text, i) => element("th", { scope: "col", className: i ? "number" : "" }, text));
-  table.replaceChildren(
-    ...(some.length ? [element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...some.map((one) => element("tr", {}, ...cells(one))))] : []),
-  );
+  const body = some.map((one) => element("tr", {}, ...cells(one)));
+  const head = headings.map((text, i) => element("th", { scope: "col", className: body[0]?.children[i].className ?? "" }, text));
+  table.replaceChildren(...(body.length ? [element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)] : []));
 }
 
 /** A bar of a share of 0 to 1; its number stands beside it. */
@@ -39,4 +38,49 @@ export function node(tag, properties = {}) {
   const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
   return made;
+}
+
+/** Bars side by side, from 0 to the highest; `said(i)` is what one says, `whole` what all do. */
+export function bars(values, said, whole) {
+  const most = Math.max(...values, 1e-9);
+  const svg = node("svg", { class: "bars", viewBox: `0 0 ${values.length} 40`, preserveAspectRatio: "none", role: "img", "aria-label": whole });
+  values.forEach((value, i) => {
+    const height = (38 * value) / most;
+    const bar = node("rect", { x: i + 0.08, width: 0.84, y: 40 - height, height });
+    const title = node("title");
+    title.textContent = said(i);
+    bar.append(title);
+    svg.append(bar);
+  });
+  return svg;
+}
+
+/** Figures: [what, figure, words] each. */
+export function tiles(box, some) {
+  box.replaceChildren(
+    ...some.map(([what, figure, words]) =>
+      element("section", { className: "card tile" }, element("h2", {}, what), element("p", { className: "big" }, figure), element("p", { className: "muted" }, words)),
+    ),
+  );
+}
+
+/** Parts of a whole side by side: [kind, value] each, of `most`; their numbers stand beside. */
+export function stack(parts, most) {
+  const box = element("span", { className: "stack" });
+  box.setAttribute("aria-hidden", "true");
+  for (const [kind, value] of parts.filter(([, part]) => part > 0)) {
+    const part = element("span", { className: kind });
+    part.style.width = `${((100 * value) / most).toFixed(2)}%`;
+    box.append(part);
+  }
+  return box;
+}
+
+/** A value with its interval, on a scale from `from` to `to`. */
+export function interval(value, low, high, from, to) {
+  const x = (at) => (100 * (at - from)) / (to - from);
+  const svg = node("svg", { class: "spread", viewBox: "0 0 100 20", preserveAspectRatio: "none", "aria-hidden": "true" });
+  const line = (x1, x2, y1, y2, kind = "") => node("line", { x1, x2, y1, y2, class: kind });
+  svg.append(line(x(0), x(0), 0, 20, "zero"), line(x(low), x(high), 10, 10), line(x(low), x(low), 6, 14), line(x(high), x(high), 6, 14), line(x(value), x(value), 3, 17, "median"));
+  return svg;
 }

@@ -34,6 +34,8 @@ def add_study(session: Session, name: str) -> Study:
         "space": {"backbone": "cifar-resnet20"},
         "data": {"name": "cluttered-digits"},
         "trials": 30,
+        "recipe": {"epochs": 2},
+        "stopping": {"rule": "pareto", "first": 1},
     }
     models.BaseModel.metadata.create_all(session.connection())
     theirs = models.StudyModel(study_name=name)
