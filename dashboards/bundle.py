@@ -1,7 +1,7 @@
 """Our ES modules as one script, for a page that may fetch nothing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 __all__ = ["bundle"]
 
@@ -19,6 +19,7 @@ def bundle(entry: str, sources: Mapping[str, str]) -> str:
     function returns.
     """
     done: dict[str, str] = {}  # name -> text, in the order in which they run
+    exports: dict[str, list[str]] = {}
     under_way: list[str] = []
 
     def take(name: str) -> None:
@@ -27,26 +28,34 @@ def bundle(entry: str, sources: Mapping[str, str]) -> str:
         if name in under_way:
             raise ValueError(f"modules import each other: {' -> '.join([*under_way, name])}")
         under_way.append(name)
-        for _, other in IMPORT.findall(sources[name]):
+        for names, other in IMPORT.findall(sources[name]):
             take(other)
+            if unknown := {one.split()[0] for one in _listed(names)} - set(exports[other]):
+                raise ValueError(
+                    f"{other} exports no {', '.join(sorted(unknown))}, which {name} takes"
+                )
         under_way.pop()
-        done[name] = _function(name, sources[name])
+        exports[name] = EXPORT.findall(sources[name])
+        done[name] = _function(name, sources[name], exports[name])
 
     take(entry)
     return '"use strict";\n(() => {\n' + "\n".join(done.values()) + "\n})();\n"
 
 
-def _function(name: str, source: str) -> str:
+def _function(name: str, source: str, exported: Sequence[str]) -> str:
     def imported(found: re.Match[str]) -> str:
-        names = ", ".join(one.strip().replace(" as ", ": ") for one in found[1].split(","))
+        names = ", ".join(one.replace(" as ", ": ") for one in _listed(found[1]))
         return f"const {{ {names} }} = {_variable(found[2])};"
 
-    exported = EXPORT.findall(source)
     body = EXPORT.sub("", IMPORT.sub(imported, source))
     if left := LEFT.search(body):
         raise ValueError(f"{name}: cannot bundle {left[0][:80]!r}")
     returned = f"return {{ {', '.join(exported)} }};"
     return f"const {_variable(name)} = (() => {{\n{body}\n{returned}\n}})();"
+
+
+def _listed(names: str) -> list[str]:
+    return [one.strip() for one in names.split(",") if one.strip()]
 
 
 def _variable(name: str) -> str:

@@ -8,9 +8,9 @@ from foveate.dashboards.assets import HERE
 from foveate.dashboards.bundle import bundle
 
 PAGE = """
-import { a as first, b } from "./one.js";
+import { a as first, c } from "./one.js";
 import { Two } from "./two.js";
-use(first, b, Two);
+use(first, c, Two);
 """
 SOURCES = {
     "page.js": PAGE,
@@ -22,7 +22,7 @@ SOURCES = {
 def test_a_module_runs_once_and_before_its_users() -> None:
     made = bundle("page.js", SOURCES)
     assert re.findall(r"^const (\$\w+) =", made, re.MULTILINE) == ["$two_js", "$one_js", "$page_js"]
-    assert "const { a: first, b } = $one_js;" in made
+    assert "const { a: first, c } = $one_js;" in made
     assert "return { b, Two };" in made
     assert not re.search(r"^(import|export)", made, re.MULTILINE)
 
@@ -30,6 +30,7 @@ def test_a_module_runs_once_and_before_its_users() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ("export const d = 1;", "one.js exports no a, c, which page.js takes"),
         ("export let a = 1;", "cannot bundle 'export let a = 1;'"),
         ("export default 1;", "cannot bundle 'export default 1;'"),
         ('import * as all from "./two.js";', "cannot bundle 'import \\* as all"),
