@@ -87,7 +87,7 @@ def first_line(reason: str | None) -> str:
 
 def kind(said: str) -> str:
     """What failures have in common, whatever the epoch, the process or the address."""
-    return re.sub(r"\b(0x)?[0-9a-f]{6,}\b|\d+(\.\d+)*", "…", said)
+    return re.sub(r"\b0x[0-9a-f]+\b|\b(?=[a-f]*\d)[0-9a-f]{6,}\b|\d+(\.\d+)*", "…", said)
 
 
 # ------------------------------------------------------------------------------------- who is there
