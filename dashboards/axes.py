@@ -1,18 +1,19 @@
-"""The cost axes: what accuracy is drawn against, and the front on each."""
+"""The cost axes: what accuracy is drawn against."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
-from sqlalchemy.orm import Session
+import numpy as np
 
 from ..errors import unknown
-from ..search.front import front
-from ..search.records import Study, Trial
-from ..search.store import front_trials, trials
+from .snapshot import Snapshot
 
-__all__ = ["AXES", "Axis", "axis_called", "fitting_axis", "members"]
+__all__ = ["AXES", "Axis", "axes_of", "axis_called", "extra_percent", "fitting_axis"]
+
+Column = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +24,33 @@ class Axis:
     label: str = field(metadata={"help": "what the switch says"})
     name: str = field(metadata={"help": "what the chart calls it"})
     scale: str = field(metadata={"help": "linear, or symlog: logarithmic, but plain around zero"})
-    of: Callable[[Trial, Study], float] = field(metadata={"help": "the cost of a trial"})
-    by_gflops: bool = field(
-        metadata={"help": "orders trials as GFLOPs do: the recorded front holds"}
+    cost: str = field(metadata={"help": "the column of a snapshot that it shows"})
+    of: Callable[[Snapshot], Column] = field(
+        metadata={"help": "the cost of every trial; NaN where it is not known"}
     )
 
 
-def extra_percent(trial: Trial, study: Study) -> float:
+def extra_percent(snapshot: Snapshot) -> Column:
     """GFLOPs over the bare backbone, in percent of it."""
-    return 100 * (trial.gflops - study.bare_gflops) / study.bare_gflops
+    bare = snapshot.study.bare_gflops
+    percent: Column = 100 * (snapshot.gflops - bare) / bare
+    return percent
 
 
 AXES = (
-    Axis("gflops", "GFLOPs", "GFLOPs", "linear", lambda t, _: t.gflops, by_gflops=True),
+    Axis("gflops", "GFLOPs", "GFLOPs", "linear", "gflops", lambda s: s.gflops),
     Axis(
-        "extra",
-        "Extra over bare, %",
-        "extra GFLOPs over bare, %",
-        "symlog",
-        extra_percent,
-        by_gflops=True,
+        "extra", "extra GFLOPs, %", "extra GFLOPs over bare, %", "symlog", "gflops", extra_percent
     ),
+    Axis("params", "parameters", "parameters", "linear", "parameters", lambda s: s.parameters),
+    Axis("latency", "latency", "measured latency, ms", "linear", "latency", lambda s: s.latency),
     Axis(
-        "params",
-        "Parameters",
-        "parameters",
+        "memory",
+        "memory",
+        "activations of one image, MB",
         "linear",
-        lambda t, _: float(t.parameters),
-        by_gflops=False,
+        "memory",
+        lambda s: s.memory / 1e6,
     ),
 )
 
@@ -63,20 +63,24 @@ def axis_called(id: str) -> Axis:
     raise unknown("cost axis", id, [axis.id for axis in AXES])
 
 
-def fitting_axis(on_front: list[Trial]) -> Axis:
-    """The axis to open on: extra GFLOPs, where on GFLOPs the front would be a wall.
+def axes_of(snapshot: Snapshot) -> tuple[Axis, ...]:
+    """The axes on which a trial of ``snapshot`` has a place; GFLOPs are always known."""
+    always = ("gflops", "extra")
+    return tuple(
+        axis for axis in AXES if axis.id in always or np.isfinite(snapshot.columns[axis.cost]).any()
+    )
 
-    A front is a wall where its range is over 20 times its median step.
+
+def fitting_axis(snapshot: Snapshot) -> Axis:
+    """The axis to open on: of the first cost that the search makes small.
+
+    Of GFLOPs it is the extra ones, where on GFLOPs the front would be a wall: where its range is
+    over 20 times its median step.
     """
-    costs = sorted({trial.gflops for trial in on_front})
+    cost = snapshot.study.objectives[1]
+    if cost != "gflops":
+        return next(axis for axis in AXES if axis.cost == cost)
+    costs = np.unique(snapshot.gflops[snapshot.on_front]).tolist()
     steps = [b - a for a, b in pairwise(costs)]
     wall = bool(steps) and costs[-1] - costs[0] > 20 * median(steps)
     return axis_called("extra" if wall else "gflops")
-
-
-def members(session: Session, study: Study, axis: Axis) -> list[Trial]:
-    """The fully trained trials that none dominates in accuracy and this cost, cheapest first."""
-    if axis.by_gflops:
-        return front_trials(session, study)
-    finished = trials(session, study, "complete")
-    return [finished[i] for i in front([(t.accuracy or 0.0, axis.of(t, study)) for t in finished])]

@@ -12,7 +12,7 @@ from ..errors import BadValue, unknown
 from ..search.records import STATES
 from .site import Asked
 
-__all__ = ["FILTERS", "Filter"]
+__all__ = ["FILTERS", "Filter", "number_in"]
 
 BOUNDS = {  # parameter of addresses -> column
     "max_gflops": "gflops",
@@ -40,12 +40,11 @@ class Filter:
         for state in states:
             if state not in STATES:
                 raise unknown("state", state, STATES)
-        least = query.get("min_acc") or None
         return cls(
             states=states,
             module=query.get("module") or None,
             backbone=query.get("backbone") or None,
-            min_acc=None if least is None else _number("min_acc", least),
+            min_acc=number_in(query, "min_acc"),
             bounds=tuple((key, _number(key, query[key])) for key in BOUNDS if query.get(key)),
         )
 
@@ -91,6 +90,11 @@ class Filter:
                 _check("backbone", self.backbone, stands.backbones)
                 wanted &= np.isin(snapshot.number, stands.numbers_on(self.backbone))
         return wanted
+
+
+def number_in(query: Mapping[str, str], key: str) -> float | None:
+    """The number that an address gives as ``key``, if it does; ``BadValue`` for another text."""
+    return _number(key, query[key]) if query.get(key) else None
 
 
 def _number(key: str, text: str) -> float:

@@ -1,64 +1,83 @@
 """``/s/{id}``: what is the best trade-off now?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import ClassVar, Self
+from urllib.parse import urlencode
 
-from sqlalchemy.orm import Session
+import numpy as np
+from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from ..search.front import knee
-from ..search.records import Study, Trial, now
-from ..search.store import baselines, find_trial, front_trials, trials
-from .axes import AXES, Axis, axis_called, extra_percent, fitting_axis, members
+from ..search.records import STATES
+from ..search.store import find_trial
+from .axes import Axis, axes_of
+from .drawer import Drawer
+from .drawings import drawings_of
+from .noise import Noise, noise_of, within_noise
 from .numbers import word
 from .pages import Frame
-from .points import changes, drawing, points
+from .placements import Place
+from .points import changes, history, points
 from .site import Asked, Site, asking, whole
-from .studies import StudyCard
+from .tiles import Tiles
+from .view import View
 
-__all__ = ["Drawer", "FrontPage", "TrialRow", "routes"]
-
-BUDGET = 5.0  # percent over the bare backbone, for "the best within a small budget"
+__all__ = ["FrontPage", "Panels", "PanelsPage", "Row", "routes"]
 
 
 def routes(site: Site) -> list[Route]:
     """The page, its parts that change, and what its charts draw."""
 
-    def load(asked: Asked, request: Request) -> FrontPage:
-        cost, chosen = request.query_params.get("cost"), request.query_params.get("t")
-        number = None if chosen is None else whole(chosen, "t", 400)
-        frame = site.frame(asked, "front")
-        return asking(lambda: FrontPage.load(asked, frame, cost=cost, chosen=number))
-
     def page(request: Request) -> Response:
         with site.asked(request) as asked:
-            return site.html(load(asked, request))
+            found = asking(
+                lambda: FrontPage.load(asked, site.frame(asked, "front"), request.query_params)
+            )
+            return site.html(found)
 
     def panels(request: Request) -> Response:
         with site.asked(request) as asked:
-            return site.html(load(asked, request), template="_panels.html")
+            view = asking(lambda: View.of(asked, request.query_params))
+
+            def make() -> str:
+                return site.text(PanelsPage(panels=Panels.load(asked, view)))
+
+            return site.kept(request, asked, make, kind="html")
 
     def drawer(request: Request) -> Response:
-        number = whole(request.path_params["number"], "a trial", 404)
         with site.asked(request) as asked:
-            return site.html(
-                asking(lambda: Drawer.load(asked.session, asked.study, number), status=404)
-            )
+            view = asking(lambda: View.of(asked, request.query_params))
+            number = trial_in(request.path_params["number"], view)
+            loaded = asking(lambda: find_trial(asked.session, asked.study, number), status=404)
+
+            def make() -> str:
+                return site.text(Drawer.load(asked, view, noise(asked, view), loaded.number))
+
+            return site.kept(request, asked, make, kind="html")
 
     def api_points(request: Request) -> Response:
+        query = request.query_params
         with site.asked(request) as asked:
-            axis = axis_of(request, asked)
-            return site.kept(request, asked, lambda: points(asked, axis))
+            view = asking(lambda: View.of(asked, query))
+            asking(lambda: view.window(query))
+            return site.kept(request, asked, lambda: points(asked, view, query))
 
     def api_changes(request: Request) -> Response:
         since = whole(request.query_params.get("since", ""), "since", 400)
         with site.asked(request) as asked:
-            changed = changes(asked, axis_of(request, asked), since)
-        return Response(status_code=204) if changed is None else JSONResponse(changed)
+            view = asking(lambda: View.of(asked, request.query_params))
+            if since == asked.snapshot.cursor:
+                alive = {"Foveate-Alive": str(int(asked.alive))}
+                return Response(status_code=204, headers=alive)
+            return site.kept(request, asked, lambda: changes(asked, view, since))
+
+    def api_hypervolume(request: Request) -> Response:
+        with site.asked(request) as asked:
+            view = asking(lambda: View.of(asked, request.query_params))
+            return site.kept(request, asked, lambda: history(view))
 
     return [
         Route("/s/{id}", page),
@@ -66,93 +85,79 @@ def routes(site: Site) -> list[Route]:
         Route("/s/{id}/_drawer/{number}", drawer),
         Route("/api/v1/studies/{id}/points", api_points),
         Route("/api/v1/studies/{id}/changes", api_changes),
+        Route("/api/v1/studies/{id}/hypervolume", api_hypervolume),
     ]
 
 
-def axis_of(request: Request, asked: Asked) -> Axis:
-    """The cost axis that is asked for, or the fitting one."""
-    cost = request.query_params.get("cost")
-    if cost is None:
-        return fitting_axis(front_trials(asked.session, asked.study))
-    return asking(lambda: axis_called(cost))
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrialRow:
-    """One trial, as the tables and the drawer show it."""
+class Row:
+    """One trial, as the tables show it."""
 
     number: int = field(metadata={"help": "of the trial in its study, from 0"})
     origin: str = field(metadata={"help": "who proposed it: bare, everywhere:X, sampler"})
-    baseline: bool = field(metadata={"help": "whether it is there to compare with"})
     state: str = field(metadata={"help": "one of records.STATES"})
-    on_front: bool = field(metadata={"help": "whether it is on the front of GFLOPs"})
     accuracy: float | None = field(metadata={"help": "validation share after the latest epoch"})
     gain: float | None = field(metadata={"help": "accuracy minus that of the bare backbone"})
-    gflops: float = field(metadata={"help": "10^9 operations of one image"})
-    extra_mflops: float = field(metadata={"help": "over the bare backbone, 10^6 operations"})
-    extra_percent: float = field(metadata={"help": "over the bare backbone, percent of it"})
-    parameters: int = field(metadata={"help": "of the whole network"})
-    drawing: str = field(metadata={"help": "the architecture in one line"})
-    weights: bool = field(metadata={"help": "whether trained weights were kept"})
-    epochs: int = field(metadata={"help": "finished"})
-    seconds: float = field(metadata={"help": "of training and validation so far"})
-    worker: str | None = field(metadata={"help": "where it was trained"})
-    device: str | None = field(metadata={"help": "what it was trained on"})
-    reason: str | None = field(metadata={"help": "why it was stopped, or how it failed"})
+    sd: float | None = field(metadata={"help": "of the accuracy over seeds, as a share"})
+    seeds: int = field(metadata={"help": "with which the placement was fully trained"})
+    noisy: bool = field(metadata={"help": "whether luck may explain what sets a neighbour apart"})
+    cost: float = field(metadata={"help": "what the axis shows, in the unit of its column"})
+    extra: float | None = field(metadata={"help": "that cost over the bare backbone's, percent"})
+    strip: Markup = field(metadata={"help": "the architecture as a strip of glyphs, SVG"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Panels:
+    """What of the page changes with the trials, the same for every reader."""
+
+    id: int = field(metadata={"help": "of the study, in addresses"})
+    axis: Axis = field(metadata={"help": "the cost that accuracy is drawn against"})
+    alive: bool = field(metadata={"help": "whether a driver gave a sign of life lately"})
+    tiles: Tiles = field(metadata={"help": "the six figures"})
+    hint: str | None = field(metadata={"help": "what to say while there is no front to speak of"})
+    front: list[Row] = field(metadata={"help": "the front, cheapest first"})
+    front_of: list[str] = field(metadata={"help": "what the front is of: accuracy and costs"})
+    noise: Noise = field(metadata={"help": "what luck does to an accuracy"})
+    baselines: list[Row] = field(metadata={"help": "what to compare with, by number"})
+    best: dict[str, int] = field(metadata={"help": "numbers of the trials worth exporting"})
+    legend: list[tuple[str, Markup]] = field(metadata={"help": "modules and their glyphs"})
 
     @classmethod
-    def of(cls, trial: Trial, study: Study, bare: float | None) -> Self:
-        """The row of ``trial``; ``bare`` is the accuracy of the bare backbone, once known."""
-        known = bare is not None and trial.accuracy is not None and trial.state == "complete"
+    def load(cls, asked: Asked, view: View) -> Self:
+        """The panels of a view."""
+        snapshot, luck = view.snapshot, noise(asked, view)
+        compared = np.flatnonzero(snapshot.baseline).tolist()
+        drawn = drawings_of(asked)
+        drawn.known(asked, [int(snapshot.number[row]) for row in (*view.front, *compared)])
+        noisy = within_noise(view.front, snapshot.accuracy, luck)
+        tiles = Tiles.of_view(view)
+        marks = {
+            "best": None if tiles.best is None else tiles.best.number,
+            "knee": None if view.knee is None else int(snapshot.number[view.knee]),
+            "thrifty": None if tiles.thrifty is None else tiles.thrifty.number,
+        }
         return cls(
-            number=trial.number,
-            origin=trial.origin,
-            baseline=trial.is_baseline,
-            state=trial.state,
-            on_front=trial.on_front,
-            accuracy=trial.accuracy,
-            gain=(trial.accuracy or 0.0) - (bare or 0.0) if known else None,
-            gflops=trial.gflops,
-            extra_mflops=1000 * (trial.gflops - study.bare_gflops),
-            extra_percent=extra_percent(trial, study),
-            parameters=trial.parameters,
-            drawing=drawing(trial, study),
-            weights=trial.weights is not None,
-            epochs=trial.epochs,
-            seconds=trial.seconds,
-            worker=trial.worker,
-            device=trial.device,
-            reason=trial.reason,
+            id=asked.study.id,
+            axis=view.axis,
+            alive=asked.alive,
+            tiles=tiles,
+            hint=hint_of(asked, view, tiles),
+            front=[row_of(asked, view, luck, row, row in noisy) for row in view.front],
+            front_of=view.objectives,
+            noise=luck,
+            baselines=[row_of(asked, view, luck, row, False) for row in compared],
+            best={name: number for name, number in marks.items() if number is not None},
+            legend=drawn.legend(),
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Drawer:
-    """``/s/{id}/_drawer/{number}``: one trial beside the chart."""
+class PanelsPage:
+    """``/s/{id}/_panels``: what of the page changes, alone."""
 
-    TEMPLATE: ClassVar[str] = "_drawer.html"
+    TEMPLATE: ClassVar[str] = "_panels.html"
 
-    trial: TrialRow = field(metadata={"help": "the trial"})
-    title: str = field(metadata={"help": "why it is shown, or where it stands"})
-    curve: dict[str, list[float]] = field(
-        metadata={
-            "help": "accuracy in percent after each epoch: of this trial, and of the bare one"
-        }
-    )
-
-    @classmethod
-    def load(cls, session: Session, study: Study, number: int) -> Self:
-        """Trial ``number`` of ``study``; ``UnknownName`` if there is none."""
-        trial = find_trial(session, study, number)
-        return cls.of(trial, study, bare_of(baselines(session, study)), standing(trial))
-
-    @classmethod
-    def of(cls, trial: Trial, study: Study, bare: Trial | None, title: str) -> Self:
-        """``trial`` beside the ``bare`` backbone."""
-        curve = {"this": curve_of(trial), "bare": []}
-        if bare is not None and bare is not trial:
-            curve["bare"] = curve_of(bare)
-        return cls(trial=TrialRow.of(trial, study, share_of(bare)), title=title, curve=curve)
+    panels: Panels = field(metadata={"help": "the panels"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,106 +167,120 @@ class FrontPage:
     TEMPLATE: ClassVar[str] = "front.html"
 
     frame: Frame = field(metadata={"help": "what surrounds it"})
-    card: StudyCard = field(metadata={"help": "the study in a line"})
-    axis: Axis = field(metadata={"help": "the cost that accuracy is drawn against"})
-    axes: tuple[Axis, ...] = field(metadata={"help": "all costs to choose from"})
-    hint: str | None = field(metadata={"help": "what to say while there is no front to speak of"})
-    front: list[TrialRow] = field(metadata={"help": "the front of the axis, cheapest first"})
-    baselines: list[TrialRow] = field(metadata={"help": "what to compare with, by number"})
-    running: list[TrialRow] = field(metadata={"help": "the trials in training, by number"})
-    best: TrialRow | None = field(metadata={"help": "the most accurate fully trained trial"})
-    thrifty: TrialRow | None = field(metadata={"help": "the most accurate within the budget"})
-    budget: float = field(metadata={"help": "of thrifty: percent of GFLOPs over the bare backbone"})
+    panels: Panels = field(metadata={"help": "what of it changes with the trials"})
     drawer: Drawer | None = field(metadata={"help": "the trial asked for, or the front's knee"})
     chosen: int | None = field(metadata={"help": "number of the trial asked for"})
-    now: datetime = field(metadata={"help": "the present, UTC"})
+    shown: dict[str, str] = field(metadata={"help": "what the address says, made plain"})
+    axes: tuple[Axis, ...] = field(metadata={"help": "all costs to choose from"})
+    dataset: str = field(metadata={"help": "name of the images"})
+    backbones: list[str] = field(metadata={"help": "networks of the trials, one or several"})
+    modules: list[str] = field(metadata={"help": "modules of the study, for the filter"})
+    places: tuple[Place, ...] = field(metadata={"help": "where any trial has a module"})
+    states: tuple[str, ...] = field(metadata={"help": "of trials, for the filter"})
+    filters: str = field(metadata={"help": "the filter as the end of an address"})
 
     @classmethod
-    def load(
-        cls, asked: Asked, frame: Frame, *, cost: str | None = None, chosen: int | None = None
-    ) -> Self:
-        """The page of a study on the axis ``cost``, with trial ``chosen`` in the drawer."""
-        session, study = asked.session, asked.study
-        card = StudyCard.load(session, study)
-        recorded = front_trials(session, study)
-        axis = fitting_axis(recorded) if cost is None else axis_called(cost)
-        on_front = recorded if axis.by_gflops else members(session, study, axis)
-        compared = baselines(session, study)
-        bare = bare_of(compared)
-
-        def rows(some: Sequence[Trial]) -> list[TrialRow]:
-            return [TrialRow.of(trial, study, share_of(bare)) for trial in some]
-
-        shown, title = pick(session, study, axis, on_front, chosen)
-        cheap = [t for t in recorded if extra_percent(t, study) <= BUDGET]
+    def load(cls, asked: Asked, frame: Frame, query: Mapping[str, str]) -> Self:
+        """The page that an address asks for."""
+        view = View.of(asked, query)
+        view.window(query)
+        chosen = query.get("t") or None
+        number = None if chosen is None else whole(chosen, "t", 400)
+        shown = number
+        if shown is None and view.knee is not None:
+            shown = int(view.snapshot.number[view.knee])
+        stands, luck = asked.stands, noise(asked, view)
         return cls(
             frame=frame,
-            card=card,
-            axis=axis,
-            axes=AXES,
-            hint=hint_of(session, study, card),
-            front=rows(on_front),
-            baselines=rows(compared),
-            running=rows(trials(session, study, "running")),
-            best=rows(recorded[-1:])[0] if recorded else None,
-            thrifty=rows(cheap[-1:])[0] if cheap else None,
-            budget=BUDGET,
-            drawer=None if shown is None else Drawer.of(shown, study, bare, title),
-            chosen=chosen,
-            now=now(),
+            panels=Panels.load(asked, view),
+            drawer=None if shown is None else Drawer.load(asked, view, luck, shown),
+            chosen=number,
+            shown={**view.filter.query, "cost": view.axis.id},
+            axes=axes_of(view.snapshot),
+            dataset=str(asked.study.spec.get("data", {}).get("name", "–")),
+            backbones=list(stands.backbones) or [backbone_in(asked)],
+            modules=list(drawings_of(asked).modules),
+            places=stands.places,
+            states=STATES,
+            filters=urlencode(view.filter.query),
         )
 
 
-def bare_of(some: Sequence[Trial]) -> Trial | None:
-    """The bare backbone among ``some``, once fully trained."""
-    return next((t for t in some if t.origin == "bare" and t.state == "complete"), None)
+def backbone_in(asked: Asked) -> str:
+    """Name of the backbone, as the specification has it."""
+    return str(asked.study.spec.get("space", {}).get("backbone", "–"))
 
 
-def share_of(trial: Trial | None) -> float | None:
-    """The accuracy of a trial that may not be there yet."""
-    return None if trial is None else trial.accuracy
+def trial_in(text: str, view: View) -> int:
+    """The number of the trial that an address names; ``knee`` is that of the front's."""
+    if text == "knee" and view.knee is not None:
+        return int(view.snapshot.number[view.knee])
+    return whole(text, "a trial", 404)
 
 
-def curve_of(trial: Trial) -> list[float]:
-    """Accuracy in percent after each epoch."""
-    return [round(100 * epoch.accuracy, 4) for epoch in trial.curve]
+def noise(asked: Asked, view: View) -> Noise:
+    """What luck does to the accuracies of a view."""
+    made: Noise = view.snapshot.kept(
+        ("noise", view.axis.id, view.filter),
+        lambda: noise_of(asked.session, view.snapshot, view.front),
+    )
+    return made
 
 
-def pick(
-    session: Session, study: Study, axis: Axis, on_front: Sequence[Trial], chosen: int | None
-) -> tuple[Trial | None, str]:
-    """The trial to show beside the chart, and why: the one ``chosen``, or the front's knee."""
-    if chosen is not None:
-        trial = find_trial(session, study, chosen)
-        return trial, standing(trial)
-    if not on_front:
-        return None, ""
-    at = knee([(trial.accuracy or 0.0, axis.of(trial, study)) for trial in on_front])
-    return on_front[at], "the front's knee" if len(on_front) > 2 else "on the front"
+def row_of(asked: Asked, view: View, luck: Noise, row: int, noisy: bool) -> Row:
+    """A row of the snapshot, as the tables show it."""
+    snapshot = view.snapshot
+    number, state = int(snapshot.number[row]), STATES[snapshot.state[row]]
+    accuracy = float(snapshot.accuracy[row])
+    bare = snapshot.bare_accuracy
+    column = snapshot.columns[view.axis.cost]
+    known = asked.study.bare | {"gflops": asked.study.bare_gflops}
+    at_bare = known.get(view.axis.cost) if snapshot.bare is None else column[snapshot.bare]
+    sd, seeds = luck.own.get(row, (None, 1))
+    compared = row != snapshot.bare and state == "complete"
+    return Row(
+        number=number,
+        origin=snapshot.text("origin", row) or "",
+        state=state,
+        accuracy=accuracy if np.isfinite(accuracy) else None,
+        gain=accuracy - bare if compared and bare is not None else None,
+        sd=sd,
+        seeds=seeds,
+        noisy=noisy,
+        cost=float(column[row]),
+        extra=100 * (float(column[row]) / at_bare - 1)
+        if at_bare and row != snapshot.bare
+        else None,
+        strip=drawings_of(asked).strip(number),
+    )
 
 
-def standing(trial: Trial) -> str:
-    """Where ``trial`` stands, in two or three words."""
-    if trial.on_front:
-        return "on the GFLOPs front"
-    return "dominated" if trial.state == "complete" else trial.state
-
-
-def hint_of(session: Session, study: Study, card: StudyCard) -> str | None:
+def hint_of(asked: Asked, view: View, tiles: Tiles) -> str | None:
     """What to say while there is no front, or hardly one."""
-    states = card.counts
-    if not card.total:
+    states = view.snapshot.counts
+    total = len(view.snapshot)
+    if not total:
         return (
             "No trial yet. The search begins with the bare backbone; this page follows by itself."
         )
+    if view.filter.query and not tiles.total:
+        return "No trial is let through by these filters."
     if not states["complete"]:
         ended = states["stopped"] + states["failed"]
         if not ended or states["running"] or states["waiting"]:
             return "No trial is fully trained yet. The front begins with the first that is."
-        if states["failed"] == card.total:
-            why = trials(session, study, "failed")[-1].reason or "no reason was recorded"
-            return f"All of {word(card.total, 'trial')} failed. The latest: {why.splitlines()[0]}"
+        if states["failed"] == total:
+            last = int(view.snapshot.number[-1])
+            why = find_trial(asked.session, asked.study, last).reason or "no reason was recorded"
+            return f"All of {word(total, 'trial')} failed. The latest: {why.splitlines()[0]}"
         return "No trial was trained to its end, so there is no front."
-    if states["complete"] == 1:
+    if not view.front:
+        known = view.complete.any()
+        return (
+            f"No fully trained trial has a known {view.axis.label}."
+            if known
+            else "No fully trained trial is let through by these filters."
+        )
+    if tiles.complete == 1:
         return "One trial is fully trained. A trade-off takes two."
     return None

@@ -3,7 +3,7 @@
 from datetime import datetime
 from math import floor, log10
 
-__all__ = ["ago", "delta", "duration", "gflops", "parameters", "percent", "signed", "size", "word"]
+__all__ = ["ago", "bytes_", "cost", "delta", "duration", "gflops", "parameters", "percent", "signed", "size", "word"]
 
 NONE = "–"  # what stands where there is no number
 SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit
@@ -50,6 +50,27 @@ def size(count: float | None) -> str:
         if count >= unit:
             return f"{significant(count / unit, 4)}{SPACE}{name}"
     return f"{count:.0f}{SPACE}B"
+
+
+def bytes_(count: float | None) -> str:
+    """A size: ``1.25 MB``, ``512 B``."""
+    if count is None:
+        return NONE
+    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= size:
+            return f"{significant(count / size, 3)}{SPACE}{unit}"
+    return f"{count:.0f}{SPACE}B"
+
+
+def cost(value: float | None, of: str) -> str:
+    """A cost by its name in ``objectives.COSTS``, with its unit unless that is GFLOPs."""
+    if value is None or value != value:
+        return NONE
+    if of == "parameters":
+        return parameters(round(value))
+    if of == "memory":
+        return bytes_(value)
+    return f"{significant(value, 3)}{SPACE}ms" if of == "latency" else gflops(value)
 
 
 def duration(seconds: float) -> str:

@@ -108,11 +108,23 @@ class Site:
         ``make`` gives the text of an HTML page or an SVG, or what JSON can say, by ``kind``.
         ``also`` is whatever else the answer depends on.
         """
-        query = "&".join(f"{k}={v}" for k, v in sorted(request.query_params.multi_items()))
         state = f"{asked.study.uid} {asked.snapshot.cursor} {asked.study.name} {asked.alive} {also}"
+        return self.answer(request, state, make, kind=kind, cursor=asked.snapshot.cursor)
+
+    def answer(
+        self,
+        request: Request,
+        state: str,
+        make: Callable[[], Any],
+        *,
+        kind: str = "json",
+        cursor: int = 0,
+    ) -> Response:
+        """What ``make`` gives, made once for an address while ``state`` says the same."""
+        query = "&".join(f"{k}={v}" for k, v in sorted(request.query_params.multi_items()))
         named = f"{self.version} {self.assets.hash} {state} {request.url.path}?{query}"
         digest = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:16]
-        tag = f'"{asked.snapshot.cursor}-{digest}"'
+        tag = f'"{cursor}-{digest}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from . import store
 from .records import ENDED, Driver, Study, now
 
-__all__ = ["Finding", "findings", "first_line", "kind"]
+__all__ = ["Finding", "LATE", "findings", "first_line", "kind", "wiggle"]
 
 SLOW = 10.0  # times as long as an epoch usually takes: it hangs
 LEAST = 60.0  # seconds in which no epoch hangs
@@ -267,7 +267,7 @@ def _noise(rows: Sequence[_Row], ends: dict[int, list[float]]) -> Iterable[Findi
         squares = sum(stdev(values) ** 2 * (len(values) - 1) for values in groups)
         noise, how = sqrt(squares / freedom), f"{_count(len(groups), 'placement')} trained again"
     else:
-        wiggles = [_wiggle(end) for end in ends.values() if len(end) == LATE]
+        wiggles = [wiggle(end) for end in ends.values() if len(end) == LATE]
         if not wiggles:
             return
         noise, how = median(wiggles), f"a guess from the last {LATE} epochs, no seed being repeated"
@@ -284,7 +284,7 @@ def _noise(rows: Sequence[_Row], ends: dict[int, list[float]]) -> Iterable[Findi
         yield Finding("ok", said, "", figures)
 
 
-def _wiggle(end: Sequence[float]) -> float:
+def wiggle(end: Sequence[float]) -> float:
     """Standard deviation about the straight line through the last epochs of a curve."""
     middle, mean = (len(end) - 1) / 2, fmean(end)
     places = [number - middle for number in range(len(end))]

@@ -7,6 +7,7 @@ saw misses nothing; and each changes Optuna's trial, too, in that same transacti
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from .records import (
 
 __all__ = [
     "Head",
+    "Overview",
     "Standing",
     "accuracies_since",
     "add_study",
@@ -46,6 +48,7 @@ __all__ = [
     "curves_since",
     "drivers",
     "ends_of_curves",
+    "ends_of_some",
     "epoch_rows",
     "epochs_in",
     "every_driver",
@@ -65,6 +68,7 @@ __all__ = [
     "note",
     "note_study",
     "orphans",
+    "overview",
     "placements_after",
     "placements_of",
     "put_back",
@@ -83,6 +87,7 @@ __all__ = [
     "strays",
     "studies",
     "study_head",
+    "study_heads",
     "study_names",
     "study_numbered",
     "trial_of",
@@ -541,6 +546,82 @@ def standing(session: Session, study: Study) -> Standing:
     return Standing(best, on_front, hypervolume, max(filter(None, times)))
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How a study stands, in a card."""
+
+    id: int
+    uid: str
+    name: str
+    spec: dict[str, Any]
+    bare_gflops: float
+    created: datetime
+    seq: int
+    finished: int
+    counts: dict[str, int]  # trials by state
+    front: int  # trials on it
+    best: float | None  # the best accuracy of a fully trained trial
+    bare: float | None  # the accuracy of the bare backbone, once fully trained
+    steps: list[tuple[int, float]]  # fully trained trials, hypervolume: where the front moved
+    beats: list[datetime]  # last signs of life of those that search it
+    changed: datetime  # when something last happened to it
+
+
+def overview(session: Session, study_id: int | None = None) -> list[Overview]:
+    """How all studies stand, the latest first, or the one: a query for each thing, none a study."""
+    wanted = Study.id.is_not(None) if study_id is None else Study.id == study_id
+    mine = (Trial.study_id == Study.id, wanted)
+    names = ("id", "uid", "name", "spec", "bare_gflops", "created", "seq", "finished")
+    heads = select(*(getattr(Study, name) for name in names)).where(wanted)
+    counted = select(Study.id, Trial.state, func.count()).where(*mine)
+    counts: dict[int, dict[str, int]] = {}
+    for id, state, count in session.execute(counted.group_by(Study.id, Trial.state)):
+        counts.setdefault(id, dict.fromkeys(STATES, 0))[state] = count
+    # the most accurate trial is never dominated, so the front has it
+    on_front = select(Study.id, func.count(), func.max(Trial.accuracy)).where(*mine, Trial.on_front)
+    fronts = {row[0]: row for row in session.execute(on_front.group_by(Study.id)).tuples()}
+    first = (Trial.number == 0, Trial.origin == "bare", Trial.state == "complete")
+    begun = session.execute(select(Study.id, Trial.accuracy).where(*mine, *first))
+    bare: dict[int, float | None] = dict(begun.tuples().all())
+    steps: dict[int, list[tuple[int, float]]] = {}
+    moved = select(FrontStep.study_id, FrontStep.finished, FrontStep.hypervolume)
+    moved = moved.join(Study, Study.id == FrontStep.study_id).where(wanted)
+    for id, finished, volume in session.execute(moved.order_by(FrontStep.finished)):
+        steps.setdefault(id, []).append((finished, volume))
+    beats: dict[int, list[datetime]] = {}
+    for id, beat in session.execute(
+        select(Driver.study_id, Driver.beat).where(Driver.ended.is_(None))
+    ):
+        beats.setdefault(id, []).append(beat)
+    latest = func.max(Epoch.at)
+    last = select(Study.id, Trial.created, Trial.started, Trial.ended, latest)
+    last = last.join(Trial, Trial.study_id == Study.id).outerjoin(Epoch, Epoch.trial_id == Trial.id)
+    last = last.where(wanted, Trial.seq == Study.seq)
+    last = last.group_by(Study.id, Trial.id, Trial.created, Trial.started, Trial.ended)
+    changed = {id: [at for at in times if at] for id, *times in session.execute(last)}
+    return [
+        Overview(
+            **row._mapping,
+            counts=counts.get(row.id, dict.fromkeys(STATES, 0)),
+            front=fronts[row.id][1] if row.id in fronts else 0,
+            best=fronts[row.id][2] if row.id in fronts else None,
+            bare=bare.get(row.id),
+            steps=steps.get(row.id, []),
+            beats=beats.get(row.id, []),
+            changed=max([row.created, *changed.get(row.id, [])]),
+        )
+        for row in session.execute(heads.order_by(Study.created.desc(), Study.id.desc()))
+    ]
+
+
+def study_heads(session: Session) -> list[tuple[Any, ...]]:
+    """What tells whether an overview is still true: of every study its head and signs of life."""
+    lively = (Driver.study_id == Study.id) & Driver.ended.is_(None)
+    wanted = select(Study.id, Study.uid, Study.name, Study.seq, func.max(Driver.beat))
+    rows = session.execute(wanted.outerjoin(Driver, lively).group_by(Study.id).order_by(Study.id))
+    return [tuple(row) for row in rows]
+
+
 def trial_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:
     """These columns of every trial of ``study``, by number."""
     wanted = select(*(getattr(Trial, name) for name in columns))
@@ -632,6 +713,23 @@ def ends_of_curves(session: Session, study: Study, most: int) -> dict[int, list[
     for number, accuracy in session.execute(late.order_by(Trial.number, Epoch.number)):
         found.setdefault(number, []).append(accuracy)
     return found
+
+
+def ends_of_some(session: Session, ids: Sequence[int], most: int) -> list[list[float]]:
+    """The last accuracies of the trials with these ids, ``most`` at most."""
+    wanted = select(Epoch.trial_id, Epoch.accuracy).join(Epoch.trial)
+    late = wanted.where(Epoch.trial_id.in_(ids), Epoch.number > Trial.epochs - most)
+    found: dict[int, list[float]] = {}
+    for id, accuracy in session.execute(late.order_by(Epoch.trial_id, Epoch.number)):
+        found.setdefault(id, []).append(accuracy)
+    return [*found.values()]
+
+
+def placements_of(session: Session, study: Study, numbers: Sequence[int]) -> dict[int, str]:
+    """The spelling of the placement of each of these trials of ``study``, by number."""
+    wanted = select(Trial.number, Trial.placement).where(Trial.study_id == study.id)
+    rows = session.execute(wanted.where(Trial.number.in_(numbers)))
+    return {row.number: row.placement for row in rows}
 
 
 def every_driver(session: Session, study: Study) -> list[Driver]:

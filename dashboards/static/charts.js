@@ -24,7 +24,7 @@ export function chartIn(box, draw) {
 
 /** The colours of the theme, by their names in app.css. */
 export function palette() {
-  const names = ["fg", "muted", "line", "card", "front", "area", "baseline", "dominated", "stopped", "live"];
+  const names = ["fg", "muted", "line", "card", "front", "area", "baseline", "dominated", "stopped", "live", "waiting"];
   return Object.fromEntries(names.map((name) => [name, colour(name)]));
 }
 
@@ -35,7 +35,7 @@ export function axisLook(colours) {
   return {
     nameTextStyle: { color: colours.muted, fontSize: 12 },
     axisLabel: { color: colours.muted, fontSize: 12, hideOverlap: true },
-    axisLine: { lineStyle: { color: colours.line } },
+    axisLine: { onZero: false, lineStyle: { color: colours.line } },
     axisTick: { lineStyle: { color: colours.line } },
     splitLine: { lineStyle: { color: colours.line } },
   };
@@ -58,6 +58,12 @@ export function tooltip(colours, content, trigger = "item") {
   };
 }
 
+/** A colour between two, `share` of the way. */
+export function mix(from, to, share) {
+  const [a, b] = [from, to].map((one) => one.match(/[\d.]+/g).slice(0, 3).map(Number));
+  return `rgb(${a.map((value, i) => Math.round(value + (b[i] - value) * share)).join(" ")})`;
+}
+
 export const percent = (value) => `${value.toFixed(2)} %`;
 
 /** So many significant digits, trailing zeros kept. */
@@ -71,6 +77,8 @@ export function significant(value, digits) {
 export function costText(id, value) {
   if (id === "gflops") return `${significant(value, 4)} GFLOPs`;
   if (id === "extra") return `${value < 0 ? "−" : "+"}${significant(Math.abs(value), 3)} % GFLOPs`;
+  if (id === "latency") return `${significant(value, 3)} ms`;
+  if (id === "memory") return `${significant(value, 3)} MB`;
   for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
     if (value >= size) return `${significant(value / size, 4)} ${unit} parameters`;
   }

@@ -30,9 +30,10 @@ export function say(text) {
 }
 
 const sentBefore = new Map(); // id -> HTML as the server sent it: scripts mark rows afterwards
+for (const part of document.querySelectorAll("[data-live]")) sentBefore.set(part.id, part.outerHTML);
 
 /** Put the parts marked `data-live` of an HTML text in the place of those on the page.
- *  Focus and scrolling stay where they are. */
+ *  Focus, scrolling and what is unfolded stay as they are. */
 export function swap(html) {
   const sent = new DOMParser().parseFromString(html, "text/html");
   for (const fresh of sent.querySelectorAll("[data-live]")) {
@@ -42,7 +43,9 @@ export function swap(html) {
     sentBefore.set(fresh.id, html);
     const at = focused(old);
     const scrolled = [...old.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
+    const unfolded = [...old.querySelectorAll("details")].map((box) => box.open);
     old.replaceWith(fresh);
+    fresh.querySelectorAll("details").forEach((box, i) => (box.open = unfolded[i] ?? box.open));
     fresh.querySelectorAll(".scroll").forEach((box, i) => {
       [box.scrollLeft, box.scrollTop] = scrolled[i] ?? [0, 0];
     });

@@ -1,19 +1,38 @@
 // The Front page: charts, tables and the drawer, one choice and one cursor for all of them.
 
 import { costText, percent } from "./charts.js";
+import { compared, MOST, toggle } from "./comparing.js";
 import { byId, pageData, say, swap } from "./dom.js";
+import { Filters } from "./filters.js";
+import { Gantt } from "./gantt.js";
+import { Heatmap } from "./heatmap.js";
 import { curveChart, Hypervolume } from "./lines.js";
 import { Live, read } from "./live.js";
 import { Pareto } from "./pareto.js";
 
+const SLOWLY = 10000; // milliseconds between two looks at what takes long to tell
+const NARROW = matchMedia("(max-width: 900px)");
+
 const page = pageData("page");
 const api = `/api/v1/studies/${page.id}`;
-let { cost, chosen } = page;
+const filters = new Filters(byId("filters"), (what) => (what === "look" ? relook() : review()));
+let { chosen } = page;
 let cursor = null; // of what the charts show; null: nothing yet
+let view = 0; // counts the views: an answer to an earlier one is late
+let panelled = { cursor: page.cursor, at: Date.now() }; // what the panels show, and since when
 let curve = null;
+let opener = null; // had the focus before the sheet was opened
 
-const pareto = new Pareto(byId("pareto"), { hovered: hover, chosen: choose });
+const pareto = new Pareto(byId("pareto"), {
+  hovered: hover,
+  chosen: choose,
+  opened: (n) => location.assign(`/s/${page.id}/trials/${n}`),
+  compared: compareOrSay,
+  windowed: () => look(),
+});
 const hypervolume = new Hypervolume(byId("hypervolume"));
+const heat = new Heatmap(byId("heat"), { compact: true });
+const workers = new Gantt(byId("workers"), { compact: true });
 const live = new Live(ask);
 
 // ------------------------------------------------------------------------------------- what is new
@@ -21,57 +40,104 @@ const live = new Live(ask);
 async function ask(signal) {
   if (cursor === null) {
     await load(signal);
-    return true;
+    return { changed: true };
   }
-  const asked = cost;
-  const changes = await read(`${api}/changes?since=${cursor}&cost=${asked}`, signal);
-  if (asked !== cost || cursor === null || !changes) return false; // the axis was switched meanwhile
+  const asked = view;
+  const changes = await read(`${api}/changes?since=${cursor}&${filters.query()}`, signal);
+  if (asked !== view || cursor === null) return { changed: true };
+  if (changes === null) {
+    await panels(signal);
+    return { changed: false };
+  }
   if (changes.reset) {
-    await load(signal);
-    return true;
+    await load(signal, { zoom: true });
+    return { changed: true, alive: changes.alive };
   }
   const before = new Set(pareto.front.n);
   cursor = changes.cursor;
-  pareto.apply(changes);
-  if (changes.hypervolume) hypervolume.update(changes.hypervolume);
-  count();
-  await panels(signal);
-  if (changes.front) greet(changes.front, before);
-  return true;
+  const outgrown = pareto.apply(changes);
+  count(changes);
+  const fresh = changes.front?.n.filter((n) => !before.has(n)) ?? [];
+  await panels(signal, fresh.length > 0 || changes.front?.n.length < before.size);
+  if (changes.upsert.n.includes(chosen)) openDrawer();
+  if (fresh.length) greet(changes.front, fresh);
+  if (outgrown) await load(signal, { zoom: true });
+  return { changed: true, alive: changes.alive };
 }
 
-async function load(signal) {
-  const asked = cost;
-  const points = await read(`${api}/points?cost=${asked}`, signal);
-  if (asked !== cost) return;
-  const late = points.cursor !== page.cursor || asked !== page.cost;
-  pareto.load(points, axis());
-  pareto.mark({ at: chosen });
-  hypervolume.update(points.hypervolume);
+async function load(signal, { zoom = false } = {}) {
+  const asked = view;
+  const points = await read(`${api}/points?${wanted()}`, signal);
+  if (asked !== view) return;
+  pareto.show = filters.toggles;
+  pareto.load(points, filters.axis, { zoom });
+  pareto.mark({ at: chosen, beside: compared(page.id) });
   cursor = points.cursor;
-  count();
-  if (late) await panels(signal);
+  count(points);
+  await panels(signal, points.cursor !== panelled.cursor);
 }
 
-async function panels(signal) {
-  const asked = new URLSearchParams({ cost });
-  if (chosen !== null) asked.set("t", chosen);
-  swap(await read(`/s/${page.id}/_panels?${asked}`, signal, "text"));
-  markRows();
-  drawCurve();
+/** The part of the plane that is looked at now, closer; or all of it again. */
+async function look() {
+  if (cursor === null) return;
+  const asked = view;
+  try {
+    const { w, h, ...part } = pareto.window;
+    const points = await read(`${api}/points?${wanted(part)}`);
+    if (asked !== view || points.cursor < cursor) return;
+    if ("x0" in part) pareto.refine(points, part);
+    else pareto.load(points, filters.axis, { zoom: false });
+    count(points);
+  } catch (error) {
+    live.trouble ??= error; // the next poll says whether the server is back
+  }
 }
 
-function greet(front, before) {
-  const fresh = front.n.map((n, i) => ({ n, x: front.x[i], y: front.y[i] })).filter(({ n }) => !before.has(n));
-  if (!fresh.length) return;
-  const best = fresh.at(-1);
-  say(`${fresh.length} new front point${fresh.length > 1 ? "s" : ""}: ${percent(best.y)} at ${costText(cost, best.x)}`);
-  for (const { n } of fresh) byId("front").querySelector(`[data-trial="${n}"]`)?.classList.add("new");
+function wanted(part = {}) {
+  const asked = filters.query();
+  const { w, h } = pareto.window;
+  const kept = [...new Set([...compared(page.id), ...(chosen === null ? [] : [chosen])])];
+  for (const [name, value] of Object.entries({ w, h, ...part })) asked.set(name, value);
+  if (kept.length) asked.set("keep", kept.join(","));
+  return asked;
 }
 
-function count() {
-  const drawn = pareto.trials.size;
-  byId("drawn").textContent = drawn ? `${drawn.toLocaleString("en")} trial${drawn > 1 ? "s" : ""}` : "";
+/** What changes with the trials: at once where it is `due`, else now and then. */
+async function panels(signal, due = false) {
+  const stale = panelled.cursor !== cursor && Date.now() - panelled.at > SLOWLY;
+  if (!due && !stale) return;
+  panelled = { cursor, at: Date.now() };
+  const asked = view;
+  const html = await read(`/s/${page.id}/_panels?${filters.query()}`, signal, "text");
+  if (asked !== view) return;
+  swap(html);
+  marks();
+  if (chosen === null) await openDrawer();
+  await others(signal);
+}
+
+/** The panels that say more of the same trials. */
+async function others(signal) {
+  const asked = view;
+  const query = filters.filters();
+  const kinds = [["hypervolume", "", hypervolume], ["heatmap", "metric=gain&", heat], ["workers", "last=60&", workers]];
+  const answers = await Promise.all(kinds.map(([name, more]) => read(`${api}/${name}?${more}${query}`, signal)));
+  if (asked === view) kinds.forEach(([, , panel], i) => panel.update(answers[i]));
+}
+
+function greet(front, fresh) {
+  const best = front.n.indexOf(fresh.at(-1));
+  say(`${fresh.length} new front point${fresh.length > 1 ? "s" : ""}: ${percent(front.y[best])} at ${costText(filters.cost, front.x[best])}`);
+  for (const n of fresh) byId("front").querySelector(`[data-trial="${n}"]`)?.classList.add("new");
+  pareto.flash(fresh);
+}
+
+/** Figures that need no new table. */
+function count({ total, counts }) {
+  const figures = { total, running: counts.running };
+  for (const box of document.querySelectorAll("[data-count]")) box.textContent = figures[box.dataset.count].toLocaleString("en");
+  const [all, drawn] = [total.toLocaleString("en"), pareto.drawn.toLocaleString("en")];
+  byId("drawn").textContent = total ? `${all} trial${total > 1 ? "s" : ""}, ${drawn} points drawn${pareto.drawn < total ? " — every front point kept" : ""}` : "";
 }
 
 // --------------------------------------------------------------------------------- one choice for all
@@ -84,25 +150,30 @@ function hover(n) {
 }
 
 function choose(n, { remember = true } = {}) {
+  if (n !== null && chosen === null) opener = document.activeElement;
   chosen = n;
   pareto.mark({ at: n });
-  markRows();
-  if (remember) history.pushState(null, "", address());
+  marks();
+  if (remember) history.pushState(null, "", filters.address(chosen));
   openDrawer();
+  if (n !== null && !pareto.find(n) && cursor !== null) look();
 }
 
 async function openDrawer() {
-  const asked = chosen;
+  const [asked, before] = [view, chosen];
+  const box = byId("drawer");
+  const wasOpen = box.classList.contains("open");
+  box.classList.toggle("open", chosen !== null);
+  if (chosen === null && wasOpen && NARROW.matches) opener?.focus?.({ preventScroll: true });
+  if (chosen === null && !pareto.front.n.length) return;
   try {
-    if (asked === null) {
-      await panels();
-      return;
-    }
-    const html = await read(`/s/${page.id}/_drawer/${asked}`, undefined, "text");
-    if (asked !== chosen) return;
+    const html = await read(`/s/${page.id}/_drawer/${chosen ?? "knee"}?${filters.query()}`, undefined, "text");
+    if (asked !== view || before !== chosen) return;
     const sent = new DOMParser().parseFromString(html, "text/html");
-    byId("drawer").replaceChildren(...sent.body.children);
+    box.replaceChildren(...sent.body.children);
     drawCurve();
+    marks();
+    if (chosen !== null && !wasOpen && NARROW.matches) box.querySelector(".close").focus();
   } catch (error) {
     live.trouble ??= error; // the next poll says whether the server is back, and brings the drawer
   }
@@ -115,21 +186,53 @@ function drawCurve() {
   curve = box ? { box, chart: curveChart(box, pageData("curve-data")) } : null;
 }
 
-function markRows() {
+/** Rows, boxes and buttons show what is chosen, and what is to be compared. */
+function marks() {
+  const beside = compared(page.id);
   for (const row of document.querySelectorAll("tr[data-trial]")) {
-    const here = Number(row.dataset.trial) === chosen;
-    row.classList.toggle("chosen", here);
-    row.querySelector("button")?.setAttribute("aria-pressed", String(here));
+    const n = Number(row.dataset.trial);
+    row.classList.toggle("chosen", n === chosen);
+    row.querySelector("button").setAttribute("aria-pressed", String(n === chosen));
+    row.querySelector(".to-compare").checked = beside.includes(n);
   }
+  for (const button of document.querySelectorAll("[data-compare]")) {
+    button.textContent = beside.includes(Number(button.dataset.compare)) ? "Leave out of compare" : "Add to compare";
+  }
+  for (const box of document.querySelectorAll("[data-lately]")) lately(box);
 }
+
+function lately(box) {
+  const hourAgo = Date.now() / 1000 - 3600;
+  const joined = box.dataset.lately.split(" ").filter((at) => Number(at) > hourAgo).length;
+  if (joined) box.textContent = `+${joined} in the last hour`;
+}
+
+function compareOrSay(n) {
+  if (!toggle(page.id, n)) say(`${MOST} trials are to be compared already`);
+  marks();
+}
+
+document.addEventListener("compared", () => {
+  marks();
+  pareto.mark({ beside: compared(page.id) });
+});
+
+// ------------------------------------------------------------------------------- mouse and keys
 
 const rowOf = (event) => event.target.closest?.("tr[data-trial]");
 
 document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button?.classList.contains("close")) return choose(null);
+  if (button?.dataset.compare) return compareOrSay(Number(button.dataset.compare));
+  if (event.target.closest(".check-cell")) {
+    if (event.target.matches(".to-compare")) compareOrSay(Number(event.target.value));
+    return undefined;
+  }
   const row = rowOf(event);
-  if (!row || String(getSelection())) return; // who marks text does not choose
+  if (!row || String(getSelection())) return undefined; // who marks text does not choose
   const n = Number(row.dataset.trial);
-  choose(n === chosen ? null : n);
+  return choose(n === chosen ? null : n);
 });
 for (const [kind, near] of [["mouseover", true], ["mouseout", false], ["focusin", true], ["focusout", false]]) {
   document.addEventListener(kind, (event) => {
@@ -138,57 +241,53 @@ for (const [kind, near] of [["mouseover", true], ["mouseout", false], ["focusin"
   });
 }
 document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented) return;
+  if (event.key === "Escape" && chosen !== null && !document.querySelector("dialog[open], :popover-open")) choose(null);
   const row = rowOf(event);
-  if (event.key === "Escape" && chosen !== null && !event.defaultPrevented) choose(null);
-  if (!row || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
-  const next = event.key === "ArrowUp" ? row.previousElementSibling : row.nextElementSibling;
+  if (!row || !event.target.matches("button.row")) return;
+  const n = Number(row.dataset.trial);
+  if (event.key === " ") compareOrSay(n);
+  else if (event.key === "Enter" && n === chosen) location.assign(`/s/${page.id}/trials/${n}`);
+  else if (event.key === "ArrowUp") row.previousElementSibling?.querySelector("button").focus();
+  else if (event.key === "ArrowDown") row.nextElementSibling?.querySelector("button").focus();
+  else return;
   event.preventDefault();
-  next?.querySelector("button")?.focus();
 });
 
-// ------------------------------------------------------------------------------- controls, address
+// ------------------------------------------------------------------------------- filters, address
 
-function axis() {
-  const { dataset } = document.querySelector(`input[name=cost][value="${cost}"]`);
-  return { id: cost, name: dataset.name, scale: dataset.scale };
-}
-
-function address() {
-  const wanted = new URLSearchParams({ cost });
-  if (chosen !== null) wanted.set("t", chosen);
-  return `${location.pathname}?${wanted}`;
-}
-
-function switchTo(id) {
-  cost = id;
+/** Other trials, or another axis. */
+function review({ remember = true } = {}) {
+  view += 1;
   cursor = null;
-  document.querySelector(`input[name=cost][value="${id}"]`).checked = true;
-  byId("cost-name").textContent = axis().name;
-  byId("json").href = `${api}/points?cost=${id}`;
+  panelled = { cursor: null, at: 0 };
+  byId("cost-name").textContent = filters.axis.name;
+  filters.show();
+  if (remember) history.pushState(null, "", filters.address(chosen));
   live.now();
 }
 
-byId("cost").addEventListener("change", (event) => {
-  switchTo(event.target.value);
-  history.pushState(null, "", address());
-});
-for (const kind of ["dominated", "stopped", "area"]) {
-  const box = byId(kind);
-  pareto.show[kind] = box.checked; // browsers remember boxes
-  box.addEventListener("change", () => {
-    pareto.show[kind] = box.checked;
-    pareto.draw();
-  });
+/** The same, drawn in another way. */
+function relook({ remember = true } = {}) {
+  pareto.show = filters.toggles;
+  pareto.draw();
+  if (remember) history.pushState(null, "", filters.address(chosen));
 }
+
 byId("to-front").addEventListener("click", () => pareto.toFront());
 byId("whole").addEventListener("click", () => pareto.whole());
 addEventListener("popstate", () => {
-  const wanted = new URLSearchParams(location.search);
-  const t = wanted.get("t");
-  if ((wanted.get("cost") ?? page.cost) !== cost) switchTo(wanted.get("cost") ?? page.cost);
+  const before = filters.query().toString();
+  filters.read(location.search);
+  if (filters.query().toString() !== before) review({ remember: false });
+  else relook({ remember: false });
+  const t = new URLSearchParams(location.search).get("t");
   choose(t === null ? null : Number(t), { remember: false });
 });
 
-markRows();
+pareto.show = filters.toggles;
+filters.show();
+marks();
 drawCurve();
 live.now();
+others().catch((error) => (live.trouble ??= error));

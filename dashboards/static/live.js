@@ -6,7 +6,8 @@ const SOON = 2000; // milliseconds
 const SELDOM = 15000;
 const PATIENCE = 10000; // for one answer
 
-/** `ask(signal)` resolves to whether something had changed. */
+/** `ask(signal)` resolves to whether something had `changed`, and whether a search is `alive`: then
+ *  it is asked soon again, too, as something may change any moment. */
 export class Live {
   constructor(ask) {
     this.ask = ask;
@@ -15,6 +16,7 @@ export class Live {
     this.trouble = null;
     this.timer = null;
     this.asking = this.again = false;
+    this.alive = byId("study")?.dataset.alive === "1";
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) this.pause();
       else this.now();
@@ -46,10 +48,12 @@ export class Live {
     if (this.asking) return;
     this.asking = true;
     try {
-      const changed = await this.ask(AbortSignal.timeout(PATIENCE));
+      const told = await this.ask(AbortSignal.timeout(PATIENCE));
+      const { changed, alive = heard.alive } = typeof told === "object" ? told : { changed: told };
+      this.alive = alive ?? this.alive;
       this.answered = Date.now();
       this.trouble = null;
-      this.wait = changed ? SOON : Math.min(SELDOM, this.wait * 1.5);
+      this.wait = changed || this.alive ? SOON : Math.min(SELDOM, this.wait * 1.5);
     } catch (error) {
       this.trouble = error;
       this.wait = Math.min(SELDOM, this.wait * 1.5);
@@ -69,16 +73,19 @@ export class Live {
     const text = this.trouble ? `Last answer ${seconds} s ago, retrying` : "";
     if (banner.textContent !== text) banner.textContent = text;
     if (!pulse) return;
-    pulse.dataset.state = this.trouble ? "stale" : "live";
+    pulse.dataset.state = this.trouble ? "stale" : this.alive ? "live" : "rest";
     pulse.querySelector(".text").textContent = this.trouble
       ? "no answer"
-      : `live · ${seconds < 2 ? "now" : `${seconds} s ago`}`;
+      : `${this.alive ? "searching" : "at rest"} · ${seconds < 2 ? "now" : `${seconds} s ago`}`;
   }
 }
+
+const heard = { alive: undefined }; // with the last answer that said nothing else
 
 /** The answer of `url`; 204 is null. Who lacks the token is asked for it. */
 export async function read(url, signal, kind = "json") {
   const answer = await fetch(url, { signal, headers: { Accept: kind === "json" ? "application/json" : "text/html" } });
+  if (answer.headers.has("Foveate-Alive")) heard.alive = answer.headers.get("Foveate-Alive") === "1";
   if (answer.status === 204) return null;
   if (answer.status === 401) location.reload();
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);

@@ -18,7 +18,12 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
-    const label = () => (button.textContent = `Theme: ${theme}`);
+    const signs = { auto: "◐", light: "☀", dark: "☾" };
+    const label = () => {
+      button.textContent = signs[theme];
+      button.title = `Theme: ${theme}`;
+      button.setAttribute("aria-label", button.title);
+    };
     label();
     button.hidden = false;
     button.addEventListener("click", () => {

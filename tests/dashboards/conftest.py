@@ -18,14 +18,70 @@ from foveate.spaces.placement import Module, Placement
 HERE = "http://127.0.0.1:8080"
 BARE = 0.040  # GFLOPs
 SITES = [
-    {"path": "bn1", "kind": "stem", "stage": 0, "block": "", "shape": [16, 32, 32]},
-    {"path": "layer1.0", "kind": "block", "stage": 1, "block": "layer1.0", "shape": [16, 32, 32]},
-    {"path": "layer1.1", "kind": "block", "stage": 1, "block": "layer1.1", "shape": [16, 32, 32]},
-    {"path": "layer2.0", "kind": "block", "stage": 2, "block": "layer2.0", "shape": [32, 16, 16]},
-    {"path": "layer2.1", "kind": "block", "stage": 2, "block": "layer2.1", "shape": [32, 16, 16]},
-    {"path": "layer3.0", "kind": "block", "stage": 3, "block": "layer3.0", "shape": [64, 8, 8]},
-    {"path": "layer3.1", "kind": "block", "stage": 3, "block": "layer3.1", "shape": [64, 8, 8]},
-    {"path": "layer3", "kind": "stage", "stage": 3, "block": "", "shape": [64, 8, 8]},
+    {
+        "path": "bn1",
+        "kinds": ["stem"],
+        "aliases": [],
+        "stage": 0,
+        "block": "",
+        "shape": [16, 32, 32],
+    },
+    {
+        "path": "layer1.0",
+        "kinds": ["block"],
+        "aliases": [],
+        "stage": 1,
+        "block": "layer1.0",
+        "shape": [16, 32, 32],
+    },
+    {
+        "path": "layer1.1",
+        "kinds": ["block"],
+        "aliases": [],
+        "stage": 1,
+        "block": "layer1.1",
+        "shape": [16, 32, 32],
+    },
+    {
+        "path": "layer2.0",
+        "kinds": ["block"],
+        "aliases": [],
+        "stage": 2,
+        "block": "layer2.0",
+        "shape": [32, 16, 16],
+    },
+    {
+        "path": "layer2.1",
+        "kinds": ["block"],
+        "aliases": [],
+        "stage": 2,
+        "block": "layer2.1",
+        "shape": [32, 16, 16],
+    },
+    {
+        "path": "layer3.0",
+        "kinds": ["block"],
+        "aliases": [],
+        "stage": 3,
+        "block": "layer3.0",
+        "shape": [64, 8, 8],
+    },
+    {
+        "path": "layer3.1",
+        "kinds": ["block"],
+        "aliases": [],
+        "stage": 3,
+        "block": "layer3.1",
+        "shape": [64, 8, 8],
+    },
+    {
+        "path": "layer3",
+        "kinds": ["stage"],
+        "aliases": [],
+        "stage": 3,
+        "block": "",
+        "shape": [64, 8, 8],
+    },
 ]
 
 
@@ -104,7 +160,7 @@ def fill(session: Session, name: str = "digits") -> Study:
     """A trial in every state: 0, 3, 4 are on the front, and 5 has the fewest parameters."""
     study = add_study(session, name)
     add_trial(session, study, 0, origin="bare", curve=(0.6, 0.8), weights="w/0.safetensors")
-    everywhere = {site["path"]: "se" for site in SITES if site["kind"] == "block"}
+    everywhere = {site["path"]: "se" for site in SITES if site["kinds"] == ["block"]}
     add_trial(
         session,
         study,

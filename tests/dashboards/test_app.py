@@ -56,7 +56,7 @@ def test_every_answer_has_the_headers(client: TestClient, path: str) -> None:
 def test_a_fault_of_ours_has_the_headers_and_no_detail(
     storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studies.StudiesPage, "load", lambda session: 1 / 0)
+    monkeypatch.setattr(studies, "overview", lambda session: 1 / 0)
     app = create_app(storage)
     quiet = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
     answer = quiet.get("/")
@@ -103,11 +103,31 @@ def test_the_list_of_studies_equals_the_database(client: TestClient, session: Se
     study = store.find_study(session, "digits")
     assert said["counts"] == store.counts(session, study)
     assert (said["id"], said["name"], said["cursor"]) == (study.id, "digits", study.seq)
-    assert (said["best"], said["front"]) == (0.9123, 3)
-    assert said["baseline"] == {"gflops": study.bare_gflops}
+    assert (said["best"], said["front"]) == (91.23, 3)
+    assert said["baseline"] == {"acc": 80.0, "gflops": study.bare_gflops}
+    steps = store.front_steps(session, study)
+    assert said["hypervolume"] == pytest.approx(100 * steps[-1].hypervolume, abs=1e-4)
+    one = client.get("/api/v1/studies/1").json()
+    assert said.items() <= one.items()
+    assert [goal["name"] for goal in one["objectives"]] == ["accuracy", "gflops"]
+    assert {"id": "eca", "code": "EC", "family": "channels, lightly"} in one["modules"]
+    assert {"place": "s3b2", "path": "layer3.1"} in one["places"]
     page = client.get("/").text
     assert "91.23\N{NO-BREAK SPACE}%" in page
     assert '<a href="/s/1">digits</a>' in page
+
+
+def test_the_list_is_sent_again_only_once_something_changed(
+    client: TestClient, session: Session
+) -> None:
+    for path in ("/", "/api/v1/studies"):
+        tag = client.get(path).headers["etag"]
+        assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
+    study = store.find_study(session, "digits")
+    add_trial(session, study, 10, curve=(0.4,), state="running")
+    session.commit()
+    answer = client.get("/api/v1/studies", headers={"If-None-Match": tag})
+    assert answer.json()["studies"][0]["counts"]["running"] == 2
 
 
 def test_a_study_that_begins_later_is_there(client: TestClient, session: Session) -> None:

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from foveate.dashboards.points import TOO_OLD
 from foveate.search import store
-from foveate.search.front import front
+from foveate.search.front import front, scaled_hypervolume
 from foveate.search.records import Study
 
 from .conftest import BARE, add_trial
@@ -33,9 +33,10 @@ def test_points_equal_the_database(
         "params": lambda t: t.parameters,
     }[cost]
     drawn = store.trials(session, study, "complete", "stopped", "running")
+    assert said["c"] == [1] * len(drawn)
     assert said["n"] == [t.number for t in drawn]
     assert said["y"] == pytest.approx([100 * t.accuracy for t in drawn if t.accuracy is not None])
-    assert said["x"] == pytest.approx([of(t) for t in drawn], abs=1e-9)
+    assert said["x"] == pytest.approx([of(t) for t in drawn], rel=1e-5)
     assert said["state"] == [t.state for t in drawn]
     finished = [t for t in drawn if t.state == "complete"]
     members = front([(t.accuracy or 0.0, of(t)) for t in finished])
@@ -46,9 +47,36 @@ def test_points_equal_the_database(
         (0, "bare"),
         (1, "everywhere:se"),
     ]
+    assert [(one["n"], one["y"]) for one in said["running"]] == [(8, 55.0)]
+    stairs = [(x, y) for x, y in said["corners"]]
+    assert stairs == sorted(stairs) and [y for _, y in stairs] == sorted({y for _, y in stairs})
+    assert len(stairs) == len(members)
+
+
+def test_the_hypervolume_is_that_of_the_search(
+    client: TestClient, session: Session, study: Study
+) -> None:
+    said = client.get("/api/v1/studies/1/hypervolume").json()
     steps = store.front_steps(session, study)
-    assert said["hypervolume"]["finished"][-1] == study.finished == 6
-    assert said["hypervolume"]["percent"][-1] == pytest.approx(100 * steps[-1].hypervolume)
+    assert said["of"] == ["accuracy", "gflops"]
+    assert said["finished"] == study.finished == 6
+    assert said["n"] == [1, 2, 4, 5]
+    assert said["hv"] == pytest.approx([100 * step.hypervolume for step in steps], abs=1e-4)
+
+
+def test_filtered_trials_have_a_hypervolume_and_a_front_of_their_own(
+    client: TestClient, session: Session, study: Study
+) -> None:
+    some = [t for t in store.trials(session, study, "complete") if t.gflops <= 1.1 * BARE]
+    points = [(t.accuracy or 0.0, t.gflops) for t in some]
+    query = {"max_gflops": 1.1 * BARE, "cost": "gflops"}
+    said = client.get("/api/v1/studies/1/hypervolume", params=query).json()
+    assert said["finished"] == len(some)
+    for n, volume in zip(said["n"], said["hv"], strict=True):
+        expected = scaled_hypervolume(points[:n], [BARE], [2 * BARE])
+        assert volume == pytest.approx(100 * expected, abs=1e-4)
+    on_front = client.get(POINTS, params=query).json()["front"]["n"]
+    assert on_front == [some[i].number for i in front(points)]
 
 
 def test_who_has_the_points_is_not_sent_them_again(client: TestClient, session: Session) -> None:
@@ -63,6 +91,7 @@ def test_who_has_the_points_is_not_sent_them_again(client: TestClient, session: 
 def test_nothing_new_is_an_empty_answer(client: TestClient, study: Study) -> None:
     answer = client.get(CHANGES, params={"since": study.seq})
     assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["foveate-alive"] == "1"
 
 
 def test_changes_told_one_after_the_other_lead_to_the_whole(
@@ -93,7 +122,7 @@ def test_changes_told_one_after_the_other_lead_to_the_whole(
     told = follow()
     assert told["upsert"]["n"] == [8]
     assert told["front"] is None
-    assert told["hypervolume"] is None
+    assert told["running"] == [{"n": 8, "x": 0.042, "y": 95.0}]
 
     store.finish(session, running, "complete")  # dominates 4, 5
     add_trial(session, study, 10, extra=0.5, curve=(0.3,), state="running")
@@ -120,7 +149,8 @@ def test_a_cursor_of_another_life_is_told_to_start_over(
     assert client.get(CHANGES, params={"since": 999_999}).json()["reset"]
     study.seq += TOO_OLD
     session.commit()
-    assert client.get(CHANGES, params={"since": 1}).json() == {"cursor": study.seq, "reset": True}
+    said = client.get(CHANGES, params={"since": 1}).json()
+    assert said == {"cursor": study.seq, "reset": True, "alive": True}
 
 
 @pytest.mark.parametrize("since", ["", "x", "-1", "1.5", "9" * 30, "1e3", "١"])
@@ -139,3 +169,54 @@ def test_an_unknown_axis_is_the_readers_mistake(client: TestClient) -> None:
     answer = client.get(POINTS, params={"cost": "dollars"})
     assert answer.status_code == 400
     assert answer.json()["error"]["message"].startswith("no cost axis 'dollars'; there are: gflops")
+
+
+@pytest.mark.parametrize(
+    "window", [{"x0": "1"}, {"x0": "2", "x1": "1", "y0": "0", "y1": "1"}, {"w": "wide"}]
+)
+def test_a_window_that_is_none_is_the_readers_mistake(
+    client: TestClient, window: dict[str, str]
+) -> None:
+    assert client.get(POINTS, params=window).status_code == 400
+
+
+def test_a_window_has_the_points_inside_of_it(client: TestClient) -> None:
+    whole = client.get(POINTS, params={"cost": "gflops"}).json()
+    window = {"x0": 0.0399, "x1": 0.0411, "y0": 75, "y1": 99}
+    said = client.get(POINTS, params={"cost": "gflops", **window}).json()
+    inside = [
+        n
+        for n, x, y in zip(whole["n"], whole["x"], whole["y"], strict=True)
+        if 0.0399 <= x <= 0.0411 and y >= 75
+    ]
+    assert said["n"] == inside == [0, 1, 3]
+    assert said["front"] == whole["front"]
+
+
+def test_what_is_asked_for_is_drawn_whatever_lies_above_it(
+    session: Session, study: Study, client: TestClient
+) -> None:
+    for number in range(10, 20):
+        add_trial(session, study, number, extra=0.2, curve=(0.3, 0.7))
+    session.commit()
+    query = {"cost": "gflops"}
+    said = client.get(POINTS, params=query).json()
+    counts = dict(zip(said["n"], said["c"], strict=True))
+    assert counts[19] == 10 and 12 not in counts
+    said = client.get(POINTS, params=query | {"keep": "12,15"}).json()
+    counts = dict(zip(said["n"], said["c"], strict=True))
+    assert (counts[12], counts[15], counts[19]) == (1, 1, 8)
+
+
+def test_changes_are_of_the_filtered_trials(
+    client: TestClient, session: Session, study: Study
+) -> None:
+    cursor = study.seq
+    add_trial(session, study, 10, chosen={"layer1.0": "eca"}, extra=0.02, curve=(0.9,))
+    add_trial(session, study, 11, chosen={"layer1.0": "se"}, extra=0.02, curve=(0.95,))
+    session.commit()
+    said = client.get(CHANGES, params={"since": cursor, "module": "eca", "cost": "gflops"}).json()
+    heights = dict(zip(said["upsert"]["n"], said["upsert"]["y"], strict=True))
+    assert (heights[10], heights[11]) == (90.0, None)
+    assert said["front"]["n"] == [3, 10]
+    assert (said["total"], said["counts"]["complete"]) == (3, 3)

@@ -1,0 +1,78 @@
+"""How far luck alone moves an accuracy, and which neighbours on a front it cannot tell apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from ..search import store
+from ..search.health import LATE, wiggle
+from .snapshot import Snapshot
+
+__all__ = ["Noise", "noise_of", "within_noise"]
+
+Column = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Standard deviations of accuracies, as shares."""
+
+    common: float | None  # of any trial; none: nothing is known
+    how: str  # where it is from, in words
+    own: dict[int, tuple[float, int]]  # by row: of a placement with several seeds, and how many
+
+    def sd(self, row: int) -> float | None:
+        """Of the accuracy of a row."""
+        return self.own[row][0] if row in self.own else self.common
+
+
+def noise_of(session: Session, snapshot: Snapshot, on_front: Sequence[int]) -> Noise:
+    """From placements trained with several seeds; else a guess from the ends of the front's curves.
+
+    The guess is the median of how much the last ``LATE`` epochs scatter about a straight line.
+    """
+    groups = snapshot.kept("seeds", lambda: _seeds(snapshot))
+    own = {row: (float(np.std(values, ddof=1)), len(values)) for row, values in groups.items()}
+    if own:
+        freedom = {id(values): values for values in groups.values()}.values()
+        squares = sum(float(np.var(values, ddof=1)) * (len(values) - 1) for values in freedom)
+        pooled = float(np.sqrt(squares / sum(len(values) - 1 for values in freedom)))
+        placements = "1 placement" if len(freedom) == 1 else f"{len(freedom):,} placements"
+        return Noise(pooled, f"from {placements} trained with several seeds", own)
+    ends = store.ends_of_some(session, [int(snapshot.id[row]) for row in on_front], LATE)
+    wiggles = [wiggle(end) for end in ends if len(end) == LATE]
+    if not wiggles:
+        return Noise(None, "not known: no seed was repeated, and the curves are short", {})
+    how = f"guessed from the last {LATE} epochs of the front's curves, as no seed was repeated"
+    return Noise(median(wiggles), how, {})
+
+
+def _seeds(snapshot: Snapshot) -> dict[int, Column]:
+    """By row the accuracies of its placement, where that was fully trained several times."""
+    rows = np.flatnonzero(snapshot.complete)
+    if not len(rows) or (snapshot.seed[rows] == snapshot.seed[rows[0]]).all():
+        return {}
+    _, group, counts = np.unique(snapshot.key[rows], return_inverse=True, return_counts=True)
+    found: dict[int, Column] = {}
+    for one in np.flatnonzero(counts > 1):
+        members = rows[group == one]
+        values = snapshot.accuracy[members]
+        found |= {int(row): values for row in members}
+    return found
+
+
+def within_noise(rows: Sequence[int], accuracy: Column, noise: Noise) -> set[int]:
+    """The rows whose bars of one standard deviation overlap those of a neighbour on the front."""
+    found: set[int] = set()
+    for a, b in pairwise(rows):
+        one, other = noise.sd(a), noise.sd(b)
+        if one is None or other is None:
+            continue
+        if abs(accuracy[a] - accuracy[b]) < one + other:
+            found |= {a, b}
+    return found
