@@ -3,7 +3,19 @@
 from datetime import datetime
 from math import floor, log10
 
-__all__ = ["ago", "bytes_", "cost", "delta", "duration", "gflops", "parameters", "percent", "signed", "size", "word"]
+__all__ = [
+    "ago",
+    "bytes_",
+    "cost",
+    "delta",
+    "duration",
+    "gflops",
+    "parameters",
+    "percent",
+    "signed",
+    "size",
+    "word",
+]
 
 NONE = "–"  # what stands where there is no number
 SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit

@@ -120,7 +120,7 @@ class Member:
 
     row: Row = field(metadata={"help": "its figures"})
     picture: Markup = field(metadata={"help": "its architecture, SVG"})
-    modules: list[tuple[str, str]] = field(metadata={"help": "site, and what stands there"})
+    modules: list[tuple[str, list[str]]] = field(metadata={"help": "each with where it stands"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,7 +241,10 @@ def members_of(asked: Asked, rows: Sequence[Row]) -> list[Member]:
     found = []
     for row in rows:
         trial = store.find_trial(asked.session, asked.study, row.number)
-        modules = [(one.site, str(one)) for one in Placement.parse(trial.placement).modules]
+        places: dict[str, list[str]] = {}
+        for module in Placement.parse(trial.placement).modules:
+            places.setdefault(str(module), []).append(module.site)
+        modules = list(places.items())
         found.append(Member(row=row, picture=drawn.whole(row.number), modules=modules))
     return found
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from . import store
 from .records import ENDED, Driver, Study, now
 
-__all__ = ["Finding", "LATE", "findings", "first_line", "kind", "wiggle"]
+__all__ = ["LATE", "Finding", "findings", "first_line", "kind", "wiggle"]
 
 SLOW = 10.0  # times as long as an epoch usually takes: it hangs
 LEAST = 60.0  # seconds in which no epoch hangs

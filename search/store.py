@@ -725,13 +725,6 @@ def ends_of_some(session: Session, ids: Sequence[int], most: int) -> list[list[f
     return [*found.values()]
 
 
-def placements_of(session: Session, study: Study, numbers: Sequence[int]) -> dict[int, str]:
-    """The spelling of the placement of each of these trials of ``study``, by number."""
-    wanted = select(Trial.number, Trial.placement).where(Trial.study_id == study.id)
-    rows = session.execute(wanted.where(Trial.number.in_(numbers)))
-    return {row.number: row.placement for row in rows}
-
-
 def every_driver(session: Session, study: Study) -> list[Driver]:
     """Those that search ``study`` and those that did, the first first."""
     wanted = select(Driver).where(Driver.study_id == study.id)
