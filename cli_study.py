@@ -245,6 +245,25 @@ def note(
     print(f"noted on {'study' if trial is None else f'trial {trial} of study'} {study!r}")
 
 
+@command("foveate look cluttered-digits-resnet8 --trial 12")
+def look(
+    study: Name,
+    trial: Annotated[int, typer.Option(help="A fully trained one")],
+    images: Annotated[
+        int | None, typer.Option(min=1, max=24, help="Of the validation split; default: the spec's")
+    ] = None,
+    storage: Storage = DATABASE,
+) -> None:
+    """Draw where a trial looks on a few images, for the dashboard."""
+    from .search import drawn
+
+    with _changing(storage) as engine:
+        file = drawn.draw_looks(engine, study, trial, images)
+    for site in file.about["sites"]:
+        print(f"{site['site']}: {site['module']}: {site.get('what') or site['why']}")
+    print(f"on {len(file.about['images'])} images, in {file.address}, {file.bytes:,} bytes")
+
+
 @command("foveate copy digits --to postgresql://me@server/db --as digits-here")
 def copy(
     study: Name,

@@ -41,6 +41,11 @@ class GlobalContext(nn.Module):
         nn.init.zeros_(self.excite.weight)
         nn.init.zeros_(self.excite.bias)
 
+    def attended(self, x_NCHW: Tensor) -> Tensor:
+        """The share of its attention that each position gets: (N, H, W)."""
+        score_NHW: Tensor = self.score(x_NCHW).squeeze(1)
+        return score_NHW.flatten(1).softmax(1).view_as(score_NHW)
+
     def forward(self, x_NCHW: Tensor) -> Tensor:
         weight_NL1 = self.score(x_NCHW).flatten(2).softmax(2).transpose(1, 2)
         context_NC = (x_NCHW.flatten(2) @ weight_NL1.to(x_NCHW.dtype)).squeeze(2)

@@ -76,7 +76,13 @@ class MultiHeadSelfAttention(nn.Module):
         fits = odd and same and conv.padding_mode == "zeros"
         return None if fits else "a convolution that keeps the size of the map, stride aside"
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
+    def attended(self, x_NCHW: Tensor) -> Tensor:
+        """The share of its attention that each position gets, from all together: (N, H, W)."""
+        weights_NhLL, _ = self._found(x_NCHW)
+        return weights_NhLL.mean((1, 2)).unflatten(1, x_NCHW.shape[2:])
+
+    def _found(self, x_NCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """What each position takes of each, [N, heads, H*W, H*W], and their values."""
         height, width = x_NCHW.shape[2:]
         projected = self.project(x_NCHW).unflatten(1, (3, self.heads, -1)).flatten(4)
         q, k, v = projected.transpose(3, 4).unbind(1)  # [N, heads, H*W, d]
@@ -89,7 +95,11 @@ class MultiHeadSelfAttention(nn.Module):
         alike_NhLHW = (q @ k.transpose(2, 3)).unflatten(3, (height, width))
         logits = alike_NhLHW.unflatten(2, (height, width)) + near_NhHWH[..., None]
         logits_NhLHW = (logits + near_NhHWW[..., None, :]).flatten(2, 3)
-        weights_NhLL = logits_NhLHW.flatten(3).softmax(3).to(v.dtype)
+        return logits_NhLHW.flatten(3).softmax(3).to(v.dtype), v
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        height, width = x_NCHW.shape[2:]
+        weights_NhLL, v = self._found(x_NCHW)
         found_NLC = (weights_NhLL @ v).transpose(1, 2).flatten(2)
         y_NCHW: Tensor = found_NLC.transpose(1, 2).unflatten(2, (height, width))
         if not x_NCHW.is_contiguous(memory_format=torch.channels_last):

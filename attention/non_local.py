@@ -43,6 +43,12 @@ class NonLocal(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
         nn.init.zeros_(self.norm.weight)
 
+    def attended(self, x_NCHW: Tensor) -> Tensor:
+        """The share of its attention that each position gets, from all together: (N, H, W)."""
+        theta_NmL, phi_NmL = self.theta(x_NCHW).flatten(2), self.phi(x_NCHW).flatten(2)
+        share_NL = (theta_NmL.mT @ phi_NmL).softmax(2).mean(1)
+        return share_NL.unflatten(1, x_NCHW.shape[2:])
+
     def forward(self, x_NCHW: Tensor) -> Tensor:
         height, width = x_NCHW.shape[2:]
         theta, phi, g = (

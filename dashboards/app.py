@@ -23,7 +23,7 @@ from starlette.types import Scope
 from ..errors import BadValue
 from ..search import store
 from ..search.databases import open_database
-from . import front, placing, stops, studies, trials, workers
+from . import artifacts, compare, front, placing, stops, studies, trial, trials, workers
 from .guard import (
     HEADERS,
     BehindProxy,
@@ -42,7 +42,7 @@ __all__ = ["create_app", "serve"]
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-PAGES = (studies, front, trials, placing, workers, stops)  # each has its views
+PAGES = (studies, front, trials, trial, compare, placing, workers, stops, artifacts)  # each has its views
 TOKENS = "a token with --token, --token-file, FOVEATE_TOKEN or --generate-token"
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}

@@ -26,6 +26,7 @@ __all__ = [
     "local_path",
 ]
 
+POLICY = "Content-Security-Policy"
 HEADERS = {
     # ECharts writes style attributes into its tooltip: hence inline styles; scripts stay strict
     "Content-Security-Policy": "default-src 'self'; script-src 'self'; "
@@ -46,7 +47,10 @@ Methods = Callable[[Scope], Sequence[str]]  # that an address answers to
 
 
 class SecurityHeaders:
-    """Puts ``HEADERS`` on every answer; what says nothing on caching is not to be stored."""
+    """Puts ``HEADERS`` on every answer, but a policy of its own stays: that of a file is stricter.
+
+    What says nothing on caching is not to be stored.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -57,7 +61,8 @@ class SecurityHeaders:
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                stricter = headers.get(POLICY, HEADERS[POLICY])
+                headers.update(HEADERS | {POLICY: stricter})
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 

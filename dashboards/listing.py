@@ -118,13 +118,14 @@ FIELDS = {
 }  # fmt: skip
 SHOWN = ("acc", "gain", "gflops", "extra", "params", "code", "worker", "secs")
 ALWAYS = ("n", "state")
+ANY = Filter()
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A page of a table."""
 
-    filter: Filter = Filter()
+    filter: Filter = ANY
     sort: str = "-n"  # of FIELDS; with a minus the greatest first
     page: int = 1
     per: int = 100

@@ -6,7 +6,6 @@ from math import ceil
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,11 +15,11 @@ from ..search import store
 from ..search.records import STATES
 from ..spaces.placement import Placement, draw
 from . import files
+from .drawings import drawings_of
 from .listing import ALWAYS, FIELDS, Column, Field, Listing, values
 from .numbers import delta, duration, gflops, parameters, percent, signed, significant, size
 from .pages import Frame
 from .site import Asked, Site, asking, whole
-from .strips import strips
 
 __all__ = ["Chip", "Heading", "ListedTrial", "TrialsPage", "joined", "routes"]
 
@@ -253,16 +252,15 @@ def listed(asked: Asked, listing: Listing, rows: Column) -> list[ListedTrial]:
     """The rows of the table."""
     fields = [one for one in listing.fields if one.id not in ALWAYS]
     numbers = asked.snapshot.number[rows].tolist()
-    drawn: Mapping[int, Markup] = {}
-    spelled: Mapping[int, str] = {}
-    if any(one.kind == "placement" for one in fields):
-        spelled = store.placements_of(asked.session, asked.study, numbers)
-        drawn = strips(asked, spelled) if "code" in listing.shown else {}
-    columns = []
+    columns: list[list[tuple[str, Any, Any]]] = []
     for one in fields:
-        if one.kind == "placement":
-            texts = drawn if one.id == "code" else spelled
-            columns.append([(one.id, texts[number], None) for number in numbers])
+        if one.id == "code":
+            drawn = drawings_of(asked)
+            drawn.known(asked, numbers)
+            columns.append([(one.id, drawn.strip(number), None) for number in numbers])
+        elif one.id == "placement":
+            spelled = store.placements_of(asked.session, asked.study, numbers)
+            columns.append([(one.id, spelled[number], None) for number in numbers])
         else:
             found = values(asked, one, rows)
             columns.append([(one.id, written_as(one, value), value) for value in found])
@@ -312,7 +310,7 @@ def chips(asked: Asked, listing: Listing) -> list[Chip]:
     """The states that the study knows, with counts of what the other filters let through."""
     mask = replace(listing.filter, states=()).mask(asked)
     counts = np.bincount(asked.snapshot.state[mask], minlength=len(STATES))
-    found = []
+    found: list[Chip] = []
     for state, count in zip(STATES, counts.tolist(), strict=True):
         chosen = listing.filter.states
         others = tuple(one for one in STATES if (one in chosen) != (one == state))

@@ -124,6 +124,7 @@ def enqueue(
                 macs=float(priced.macs),
                 gflops=priced.gflops,
                 memory=priced.peak_bytes,
+                added=[[one.parameters, one.operations] for one in space.added(placement)],
             )
         )
     return added

@@ -47,7 +47,7 @@ __all__ = [
     "url_of",
 ]
 
-REVISION = "0003"  # of our tables: the last one in migrations/versions
+REVISION = "0004"  # of our tables: the last one in migrations/versions
 VERSIONS = Table(
     "foveate_version", MetaData(), Column("version_num", String(32), primary_key=True)
 )  # what the database holds; Optuna's tables have one of their own

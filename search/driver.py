@@ -1,5 +1,6 @@
 """The driver: Ray Tune between the ledger and the workers, with no decision of its own."""
 
+import json
 import logging
 import os
 import re
@@ -119,6 +120,7 @@ class _Run:
             device=result["device"],
             epoch=epoch,
             failed=failed,
+            looks=json.loads(result.get("looks", "null")),
         )
         return self._goes_on(job, state, epoch, failed)
 
@@ -251,6 +253,7 @@ def _config(spec: SearchSpec, packing: Packing) -> dict[str, Any]:
         "gpus": packing.gpus,
         "stuck_after": spec.resources.stuck_after,
         "latency": False,
+        "looks": spec.looks,
     }
 
 

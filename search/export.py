@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from torch import nn
 
 from .. import attention
+from .._files import UNREACHABLE, read_file
 from ..attention._plugins import is_main
 from ..errors import BadValue, listed
 from ..spaces import cifar, preact, reshaping
@@ -33,7 +34,6 @@ from ..spaces.own import argument_of
 from ..spaces.placement import REMOVE, Module, Placement, draw
 from ..spaces.plugging import _gated, _resized, attach, in_order
 from ..spaces.site import stem_of
-from ..workers.checkpoints import UNREACHABLE, read_file
 from . import front, store
 from .records import Study, Trial
 from .spec import SearchSpec

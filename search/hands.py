@@ -182,7 +182,7 @@ def delete(engine: Engine, name: str, *, files: bool = False) -> Deleted:
             raise BadValue(f"process {new[0].pid} began to search study {name!r} right now")
         folders = []
         if files:
-            from .runs import folders_of  # heavy: pyarrow and torch
+            from .runs import folders_of  # heavy: pyarrow
 
             if others := store.sharing_files(session, study):
                 raise BadValue(

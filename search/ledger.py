@@ -28,11 +28,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
+from .._files import UNREACHABLE, Folder
 from ..errors import BadValue
 from ..spaces.placement import Placement
 from ..spaces.space import Space
-from ..workers.checkpoints import UNREACHABLE, WEIGHTS, Folder
+from ..workers.checkpoints import WEIGHTS
 from ..workers.data import Images
+from ..workers.looking import LOOKS
 from ..workers.packs import cache
 from . import databases, mirror, store
 from .curves import Curves
@@ -287,6 +289,7 @@ class Ledger:
             gflops=costs["gflops"],
             parameters=int(costs["parameters"]),
             memory=costs.get("memory"),
+            added=[[one.parameters, one.operations] for one in self.space.added(placement)],
             **columns,
         )
 
@@ -306,16 +309,18 @@ class Ledger:
         device: str,
         epoch: dict[str, Any],
         failed: str | None = None,
+        looks: dict[str, Any] | None = None,
     ) -> str:
         """Record an epoch; the state of its trial afterwards, ``"running"`` if it goes on.
 
         ``epoch`` is a ``workers.train.Epoch`` as plain data. One that is recorded already changes
-        nothing. With ``failed`` the epoch is the trial's last, for that reason. ``"lost"`` is said
-        of a trial that another driver has taken over: it is none of this driver's any more.
+        nothing. With ``failed`` the epoch is the trial's last, for that reason. ``looks`` is what
+        the last one brings with it: what there is to say of the file ``LOOKS``, and its bytes.
+        ``"lost"`` is said of a trial that another driver has taken over: it is none of this
+        driver's any more.
         """
-        return self._tell(
-            "report", number, worker=worker, device=device, epoch=epoch, failed=failed
-        )
+        about = {"worker": worker, "device": device, "epoch": epoch, "failed": failed}
+        return self._tell("report", number, **about, looks=looks)
 
     def measured(self, number: int, latency: Mapping[str, Any]) -> str:
         """Record a trial's latency; ``"infeasible"`` if it breaks a constraint, and is over."""
@@ -330,12 +335,16 @@ class Ledger:
         return self._tell("fail", number, reason=reason)
 
     def _tell(self, what: str, number: int, **about: Any) -> str:
-        def tell(session: Session) -> str:
+        def tell(session: Session) -> tuple[str, list[str]]:
             study = store.locked(session, self.study_id)
             trial = store.find_trial(session, study, number)
-            if trial.state != "running" or trial.driver_id != self._lease.driver_id:
-                return trial.state if trial.state in ENDED else "lost"
-            return self._apply(session, study, trial, what, **about)
+            if trial.state == "running" and trial.driver_id == self._lease.driver_id:
+                self._apply(session, study, trial, what, **about)
+            elif trial.state not in ENDED:
+                return "lost", []
+            session.flush()
+            left = [one.address for one in trial.artifacts] if trial.state in ENDED else []
+            return trial.state, left
 
         kept: list[dict[str, Any]] = []
 
@@ -346,12 +355,12 @@ class Ledger:
                 self._journal.add(kept[0])
             return f", and what was measured is kept in {self._journal.path}"
 
-        state = self._patience(tell, keep)
+        state, left = self._patience(tell, keep)
         self._journal.clear()
         if state != "running":
             self._mine.discard(number)
         if state in ENDED:
-            self._clear(number, state)
+            self._clear(number, left)
         return state
 
     def _apply(self, session: Session, study: Study, trial: Trial, what: str, **about: Any) -> str:
@@ -377,6 +386,7 @@ class Ledger:
         device: str,
         epoch: dict[str, Any],
         failed: str | None,
+        looks: dict[str, Any] | None = None,
     ) -> None:
         if epoch["number"] > trial.epochs:
             trial.worker, trial.device = worker, device
@@ -387,8 +397,10 @@ class Ledger:
             self._fail(session, trial, failed)
             return
         if epoch["number"] >= self.spec.recipe.epochs:
-            weights = self.folder(trial.number).address(WEIGHTS)
-            store.finish(session, trial, "complete", weights=weights)
+            folder = self.folder(trial.number)
+            drawn = looks and looks | {"address": folder.address(LOOKS)}
+            weights = folder.address(WEIGHTS)
+            store.finish(session, trial, "complete", weights=weights, looks=drawn)
             return
         session.flush()
         decision = self._judge(session, study, trial)
@@ -436,10 +448,11 @@ class Ledger:
         curve = self._curves.reached(trial.epochs)[trial.number].curve
         return expected(curve, self._curves.finished())
 
-    def _clear(self, number: int, state: str) -> None:
-        """Remove the checkpoints of a trial that has ended, but the weights of a complete one."""
+    def _clear(self, number: int, left: Sequence[str]) -> None:
+        """Remove the files of a trial that has ended, but those whose addresses are recorded."""
+        folder = self.folder(number)
         with suppress(*UNREACHABLE):  # what stays there harms nobody
-            self.folder(number).clear(but=[WEIGHTS] if state == "complete" else [])
+            folder.clear(but=[name for name in (WEIGHTS, LOOKS) if folder.address(name) in left])
 
     def folder(self, number: int) -> Folder:
         """Where a trial's checkpoints and weights are."""

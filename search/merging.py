@@ -15,7 +15,7 @@ __all__ = ["Merged", "merge"]
 
 WHAT = (
     *("key", "seed", "placement", "origin", "chosen", "attributes"),
-    *("parameters", "macs", "gflops", "memory", "violations", "created"),
+    *("parameters", "macs", "gflops", "memory", "added", "violations", "created"),
 )
 OUTCOME = (
     *("latency", "accuracy", "epochs", "seconds", "worker", "device", "metrics", "reason"),

@@ -195,6 +195,7 @@ class Trial(Base):
     gflops: Mapped[float]  # 10^9 operations, all counted, a multiply-add as one
     memory: Mapped[float | None]  # bytes of activations at their peak, of one image
     latency: Mapped[float | None]  # milliseconds, measured where it is trained
+    added: Mapped[list[Any] | None]  # [parameters, operations] of each module, as in the placement
     violations: Mapped[dict[str, Any] | None]  # of each constraint, as a share of its bound
 
     accuracy: Mapped[float | None]  # by the recipe's metric, after the latest epoch
@@ -240,6 +241,11 @@ class Trial(Base):
         """Where the trained weights are, if they were kept."""
         return next((one.address for one in self.artifacts if one.kind == "weights"), None)
 
+    @property
+    def looks(self) -> "Artifact | None":
+        """The file that shows where the trained network looks, if it was drawn."""
+        return next((one for one in self.artifacts if one.kind == "attention"), None)
+
 
 class Epoch(Base):
     """One epoch of one trial."""
@@ -276,7 +282,19 @@ class FrontStep(Base):
 
 
 class Artifact(Base):
-    """A file that a trial left: its weights, a picture."""
+    """A file that a trial left: its weights, or where it looks.
+
+    Of the kind "attention", ``about`` is what ``workers.looking.look`` says of the file's pictures:
+
+        version   1
+        size      pixels a side of the pictures, 256 at most
+        images    index (in the validation split), labels, and predicted: label and share of each
+        sites     of each module, site, module, and what it shows:
+                  "map"        what (in words), range (from black to white), shape (rows, columns)
+                  "rectangle"  what, and for each image the corners, x and y as shares of its side,
+                               and inside, the share of the image that lies in it
+                  "nothing"    why
+    """
 
     __tablename__ = "foveate_artifact"
     __table_args__ = (Index("foveate_artifact_of_trial", "trial_id", "kind"),)
@@ -284,7 +302,7 @@ class Artifact(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("foveate_study.id", ondelete="CASCADE"))
     trial_id: Mapped[int | None] = mapped_column(ForeignKey("foveate_trial.id", ondelete="CASCADE"))
-    kind: Mapped[str] = mapped_column(String(40))  # "weights", ...
+    kind: Mapped[str] = mapped_column(String(40))  # "weights", "attention"
     address: Mapped[str] = mapped_column(Text)  # a path that all nodes see, or s3://...
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     about: Mapped[dict[str, Any]] = mapped_column(default=dict)

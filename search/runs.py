@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from ..workers.checkpoints import Folder
+from .._files import Folder
 from .records import Study
 
 __all__ = ["folder_name", "folders_of"]

@@ -128,6 +128,7 @@ class SearchSpec(Settings):
     trials: int = Field(26, ge=1)  # of the whole study, baselines included
     retries: int = Field(0, ge=0)  # how often a trial that failed is tried again
     time_budget: float | None = Field(None, gt=0)  # seconds of this run; also written 10m, 2h
+    looks: int = Field(6, ge=0, le=24)  # images on which is drawn where the front's members look
     seed: int = Field(0, ge=0, lt=2**32)  # of the proposals
     folder: str = (
         "foveate-runs"  # of checkpoints and weights: a path that all nodes see, or s3://...

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import Text, cast, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, defer, selectinload
 
 from ..errors import UnknownName, unknown
@@ -36,11 +36,13 @@ __all__ = [
     "accuracies_since",
     "add_study",
     "add_trial",
+    "artifact_numbered",
     "baselines",
     "beat",
     "become",
     "bury",
     "changed_since",
+    "children_of",
     "constrain",
     "counts",
     "curve_of",
@@ -80,6 +82,7 @@ __all__ = [
     "rows_since",
     "seen_since",
     "sharing_files",
+    "show_looks",
     "standing",
     "start",
     "step_rows",
@@ -93,6 +96,7 @@ __all__ = [
     "trial_of",
     "trial_rows",
     "trials",
+    "trials_with_key",
     "try_again",
     "verdicts_since",
 ]
@@ -186,6 +190,11 @@ def study_names(session: Session) -> list[tuple[int, str]]:
     """The id and the name of every study, the latest first."""
     wanted = select(Study.id, Study.name).order_by(Study.created.desc(), Study.id.desc())
     return [(row.id, row.name) for row in session.execute(wanted)]
+
+
+def artifact_numbered(session: Session, artifact_id: int) -> Artifact | None:
+    """The file of this id, as addresses have it."""
+    return session.get(Artifact, artifact_id)
 
 
 def baselines(session: Session, study: Study) -> list[Trial]:
@@ -396,22 +405,45 @@ def note(session: Session, trial: Trial, text: str) -> None:
 
 
 def finish(
-    session: Session, trial: Trial, state: str, *, weights: str | None = None, **columns: Any
+    session: Session,
+    trial: Trial,
+    state: str,
+    *,
+    weights: str | None = None,
+    looks: Mapping[str, Any] | None = None,
+    **columns: Any,
 ) -> None:
     """``trial`` is complete, stopped, failed or infeasible; a complete one moves the front.
 
     ``columns`` are those that say more: reason, verdict, expected. ``weights`` is where the trained
-    ones are.
+    ones are. ``looks`` are the columns of the file that shows where it looks, which is recorded
+    of a member of the front.
     """
     _change(trial, state=state, ended=now(), **columns)
     if weights is not None:
-        whose = {"study_id": trial.study_id, "trial_id": trial.id}
-        session.add(Artifact(**whose, kind="weights", address=weights))
+        _left(session, trial, "weights", address=weights)
     assert trial.ended is not None  # it was set right now
     _tell(session, trial, trial.ended)
     if state == "complete":
         trial.study.finished += 1
         _move_front(session, trial)
+    if looks is not None and trial.on_front:
+        _left(session, trial, "attention", **looks)
+
+
+def show_looks(session: Session, trial: Trial, **columns: Any) -> Artifact:
+    """``trial`` has a new file that shows where it looks, in place of an older one."""
+    whose = (Artifact.trial_id == trial.id, Artifact.kind == "attention")
+    session.execute(delete(Artifact).where(*whose))
+    _change(trial)
+    return _left(session, trial, "attention", **columns)
+
+
+def _left(session: Session, trial: Trial, kind: str, **columns: Any) -> Artifact:
+    file = Artifact(study_id=trial.study_id, trial_id=trial.id, kind=kind, **columns)
+    session.add(file)
+    session.flush()
+    return file
 
 
 def _tell(session: Session, trial: Trial, at: datetime) -> None:
@@ -688,13 +720,6 @@ def placements_after(session: Session, study: Study, number: int) -> Sequence[An
     return session.execute(later.order_by(Trial.number)).all()
 
 
-def placements_of(session: Session, study: Study, numbers: Sequence[int]) -> dict[int, str]:
-    """How these trials of ``study`` spell their placements, by number."""
-    wanted = select(Trial.number, Trial.placement).where(Trial.study_id == study.id)
-    rows = session.execute(wanted.where(Trial.number.in_(numbers)))
-    return {row.number: row.placement for row in rows}
-
-
 def latest_epochs(
     session: Session, study: Study, states: Sequence[str] = ("running",)
 ) -> dict[int, datetime]:
@@ -723,6 +748,25 @@ def ends_of_some(session: Session, ids: Sequence[int], most: int) -> list[list[f
     for id, accuracy in session.execute(late.order_by(Epoch.trial_id, Epoch.number)):
         found.setdefault(id, []).append(accuracy)
     return [*found.values()]
+def placements_of(session: Session, study: Study, numbers: Sequence[int]) -> dict[int, str]:
+    """The spelling of the placement of each of these trials of ``study``, by number."""
+    wanted = select(Trial.number, Trial.placement).where(Trial.study_id == study.id)
+    rows = session.execute(wanted.where(Trial.number.in_(numbers)))
+    return {row.number: row.placement for row in rows}
+
+
+def children_of(session: Session, study: Study, number: int) -> list[int]:
+    """The trials that came from trial ``number``, by number."""
+    wanted = select(Trial.number, Trial.parents).where(Trial.study_id == study.id)
+    later = wanted.where(Trial.number > number, cast(Trial.parents, Text).contains(str(number)))
+    rows = session.execute(later.order_by(Trial.number))
+    return [row.number for row in rows if number in (row.parents or ())]
+
+
+def trials_with_key(session: Session, study: Study, key: str) -> list[Trial]:
+    """The trials of the placement with this key, one a seed, by number."""
+    same = select(Trial).where(Trial.study_id == study.id, Trial.key == key)
+    return list(session.scalars(same.order_by(Trial.number)))
 
 
 def every_driver(session: Session, study: Study) -> list[Driver]:

@@ -26,6 +26,7 @@ __all__ = [
     "made",
     "may_stand",
     "plug",
+    "plugged",
     "replaces",
     "unplug",
 ]
@@ -123,11 +124,10 @@ def unplug(model: nn.Module) -> nn.Module:
     the weights that it has by now.
     """
     for path, module in [*model.named_modules()]:
-        for number, hook in [*module._forward_hooks.items()]:
-            if isinstance(hook, partial) and hook.func is _gated:
-                home, _, name = hook.args[0].rpartition(".")
-                delattr(module.get_submodule(home), name)
-                del module._forward_hooks[number]
+        for number, hook in _gating(module).items():
+            home, _, name = hook.args[0].rpartition(".")
+            delattr(module.get_submodule(home), name)
+            del module._forward_hooks[number]
         for number, hook in [*module._forward_pre_hooks.items()]:
             if isinstance(hook, partial) and hook.func is _resized:
                 del module._forward_pre_hooks[number]
@@ -138,6 +138,27 @@ def unplug(model: nn.Module) -> nn.Module:
                     before._parameters[name] = module._parameters[name]
             model.set_submodule(path, _as_in(model, before).train(module.training))
     return model
+
+
+def plugged(model: nn.Module, placement: Placement) -> list[tuple[Module, nn.Module]]:
+    """Each module of a complete ``placement``, and what ``plug`` made of it in ``model``."""
+    found = []
+    for site in dict.fromkeys(module.site for module in placement.modules):
+        host = model.get_submodule(site)
+        gates = (host.get_submodule(hook.args[0]) for hook in _gating(host).values())
+        for module in in_order(module for module in placement.modules if module.site == site):
+            if module.name != REMOVE:
+                found.append((module, host if replaces(module.name) else next(gates)))
+    return found
+
+
+def _gating(module: nn.Module) -> dict[int, partial[Any]]:
+    """The hooks by which gates are applied to what ``module`` returns, by number."""
+    return {
+        number: hook
+        for number, hook in module._forward_hooks.items()
+        if isinstance(hook, partial) and hook.func is _gated
+    }
 
 
 def _as_in(model: nn.Module, module: nn.Module) -> nn.Module:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from .. import attention
 from ..errors import BadValue, listed, unknown
-from .costs import cost, module_cost
+from .costs import breakdown, cost, module_cost
 from .counting import Cost
 from .networks import described, surveyed, with_options
 from .placement import REMOVE, Module, Placement, Value
@@ -349,6 +349,12 @@ class Space:
         """What ``placement`` costs at the size of the images, started as the settings say."""
         identity = self.settings.identity_init
         return cost(placement, self.image_size, classes, identity_init=identity)
+
+    def added(self, placement: Placement) -> list[Cost]:
+        """What each module of ``placement`` adds to the cost of the bare backbone."""
+        identity = self.settings.identity_init
+        found = breakdown(placement, self.image_size, identity_init=identity)
+        return [cost for _, cost in found]
 
     @cached_property
     def dearest_gflops(self) -> float:

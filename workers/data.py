@@ -101,6 +101,13 @@ class Split:
         rows = which if self.rows is None else self.rows[which]
         return _rows(self.images, rows.to(self.images.device)).cpu().contiguous()
 
+    def at(self, places: Sequence[int]) -> Tensor:
+        """The images at ``places`` as ``batches`` has them, in uint8, on the host."""
+        which = torch.tensor(places)
+        rows = which if self.rows is None else self.rows[which]
+        images = centred(self.images, self.size)
+        return _rows(images, rows.to(images.device)).cpu().contiguous()
+
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All images in order: (normalised float32 (n, 3, S, S), labels)."""
         images = centred(self.images, self.size)

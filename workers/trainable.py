@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -12,15 +13,18 @@ from typing import Any
 
 import torch
 from ray import tune
+from safetensors.torch import load as unpacked
 from torch import nn
 
 from .. import attention
+from .._files import UNREACHABLE, Folder
 from ..spaces.networks import add_backbones, trunk
 from ..spaces.placement import Placement
 from ..spaces.plugging import build
 from ..spaces.timing import latencies
-from .checkpoints import UNREACHABLE, WEIGHTS, Checkpoints, Folder, packed
+from .checkpoints import WEIGHTS, Checkpoints, packed
 from .data import Data, Images, load
+from .looking import LOOKS, look
 from .recipe import Recipe
 from .train import DivergedError, Epoch, Training
 from .watchdog import left_word, watched
@@ -107,7 +111,29 @@ class CandidateTrainer(tune.Trainable):
         if config.get("latency"):
             yield {"latency": self._latency(config)}
         for epoch in self._train(config):
-            yield {"epoch": asdict(epoch), "failed": self.failure}
+            found = {"epoch": asdict(epoch), "failed": self.failure}
+            if epoch.number == config["recipe"]["epochs"] and not self.failure:
+                found["looks"] = self._looks(config)
+            yield found
+
+    def _looks(self, config: dict[str, Any]) -> str | None:
+        """Where the trained network looks, drawn from its kept weights: so one that dies before
+        this is reported draws it again. What goes wrong is told, and ends no trial.
+        """
+        placement = Placement.parse(config["placement"])
+        if not config.get("looks") or not placement.names:
+            return None
+        try:
+            folder, data = Folder(config["folder"]), Data.of(config["data"])
+            images = self._images_on(data, self._device(config))
+            model = _network(config, images, config["placement"])
+            model.load_state_dict(unpacked(folder.read(WEIGHTS)))
+            about, content = look(model, placement, images, config["looks"], data.seed)
+            folder.write(LOOKS, content)
+            return json.dumps({"about": about, "bytes": len(content)})
+        except Exception as error:  # a plugin's, a full disk's, ...
+            self.notes.append(f"where it looks cannot be drawn: {_reason(error)}")
+            return None
 
     def _latency(self, config: dict[str, Any]) -> dict[str, Any]:
         """Of the placement and of the bare backbone in turns: what disturbs one disturbs both."""

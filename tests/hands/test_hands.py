@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 
+from foveate._files import Folder
 from foveate.errors import BadValue, UnknownName
 from foveate.search import hands, store
 from foveate.search.records import Base, Driver, Study
 from foveate.search.runs import folder_name
-from foveate.workers.checkpoints import Folder
 
 Add = Callable[..., int]
 Drive = Callable[..., int]

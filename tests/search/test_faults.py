@@ -15,8 +15,9 @@ import torch
 from PIL import Image
 
 from foveate import Recipe, SearchSpec, build
+from foveate._files import Folder, read_file
 from foveate.errors import BadValue
-from foveate.workers.checkpoints import WEIGHTS, Folder, read_file
+from foveate.workers.checkpoints import WEIGHTS
 from foveate.workers.train import Training
 
 pytestmark = pytest.mark.usefixtures("forget_plugins")

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from foveate._files import read_file
 from foveate.errors import BadValue
 from foveate.search import databases, mirror, store
 from foveate.search import ledger as ledgers
@@ -22,7 +23,7 @@ from foveate.search.extrapolation import expected
 from foveate.search.ledger import Ledger
 from foveate.search.records import Trial
 from foveate.search.stopping import Reached, decide
-from foveate.workers.checkpoints import read_file
+from foveate.spaces.placement import Placement
 
 Opened = Callable[..., Ledger]
 
@@ -61,6 +62,18 @@ def test_a_job_costs_what_its_row_says(opened: Opened) -> None:
     assert (job.number, job.gflops, job.placement.key) == (row.number, row.gflops, row.key)
     with Session(ledger.engine) as session:
         assert store.find_study(session, "tiny").bare_gflops == job.gflops
+
+
+def test_what_the_modules_add_comes_to_what_the_trial_costs(opened: Opened, by_hand: Any) -> None:
+    ledger = opened("trials=6")
+    by_hand.train_all(ledger)
+    bare, *others = rows(ledger)
+    assert bare.added == []
+    for row in others:
+        assert row.added is not None and len(row.added) == len(Placement.parse(row.placement).modules)
+        assert bare.parameters + sum(parameters for parameters, _ in row.added) == row.parameters
+        extra = sum(operations for _, operations in row.added)
+        assert round(1e9 * (row.gflops - bare.gflops)) == extra
 
 
 @pytest.mark.slow

@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load as unpacked
 
+from foveate._files import Folder, folder_of, read_file
 from foveate.errors import BadValue
-from foveate.workers.checkpoints import WEIGHTS, Checkpoints, Folder, packed, read_file
+from foveate.workers.checkpoints import WEIGHTS, Checkpoints, packed
 from foveate.workers.train import Epoch
 
 STATE = {"model": {"w": torch.arange(4.0)}, "finished": 1, "rng": torch.get_rng_state()}
@@ -39,6 +40,7 @@ def test_a_file_comes_back_by_its_address(folder: Folder) -> None:
     assert folder.names() == [WEIGHTS]
     assert read_file(folder.address(WEIGHTS)) == folder.read(WEIGHTS) == b"weights"
     assert Folder(folder.where).read(WEIGHTS) == b"weights"  # what a worker is told
+    assert folder_of(folder.address(WEIGHTS)).where == folder.where
     folder.write(WEIGHTS, b"others")
     assert folder.read(WEIGHTS) == b"others"
 

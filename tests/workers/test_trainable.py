@@ -14,10 +14,11 @@ import ray
 import torch
 from safetensors.torch import load_file
 
+from foveate._files import Folder
 from foveate.spaces import Module, Placement, build
 from foveate.spaces.timing import device_name
 from foveate.workers import trainable
-from foveate.workers.checkpoints import WEIGHTS, Checkpoints, Folder
+from foveate.workers.checkpoints import WEIGHTS, Checkpoints
 from foveate.workers.data import Data, Images
 from foveate.workers.recipe import Recipe
 from foveate.workers.train import Training, measured
