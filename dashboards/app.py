@@ -42,7 +42,7 @@ __all__ = ["create_app", "serve"]
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-PAGES = (studies, front, trials, trial, compare, placing, workers, stops, artifacts)  # each has its views
+PAGES = (studies, front, trials, trial, compare, placing, workers, stops, artifacts)
 TOKENS = "a token with --token, --token-file, FOVEATE_TOKEN or --generate-token"
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}

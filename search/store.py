@@ -748,6 +748,8 @@ def ends_of_some(session: Session, ids: Sequence[int], most: int) -> list[list[f
     for id, accuracy in session.execute(late.order_by(Epoch.trial_id, Epoch.number)):
         found.setdefault(id, []).append(accuracy)
     return [*found.values()]
+
+
 def placements_of(session: Session, study: Study, numbers: Sequence[int]) -> dict[int, str]:
     """The spelling of the placement of each of these trials of ``study``, by number."""
     wanted = select(Trial.number, Trial.placement).where(Trial.study_id == study.id)
