@@ -34,7 +34,7 @@ function drawTiles({ saved, would, expected, correlation, front }) {
 function drawSurvivors(survivors) {
   const most = Math.max(1, survivors[0]?.reached ?? 0);
   const shown = survivors.some((one) => one.reached) ? survivors : [];
-  rows(byId("survivors"), ["epochs", "", "reached", "stopped", "failed", "there now"], shown, ({ epoch, reached, stopped, failed, on }) => [
+  rows(byId("survivors"), ["epochs", "share", "reached", "stopped", "failed", "there now"], shown, ({ epoch, reached, stopped, failed, on }) => [
     element("th", { scope: "row", className: "number" }, String(epoch)),
     element("td", { className: "drawn" }, stack([["went", reached - stopped - failed - on], ["stopped", stopped], ["failed", failed], ["running", on]], most)),
     ...[reached, stopped, failed, on].map((value) => element("td", { className: "number" }, value.toLocaleString("en"))),

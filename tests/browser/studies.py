@@ -59,7 +59,7 @@ def _rows(study: Study, driver: int, trials: int) -> list[dict[str, Any]]:
         chosen = _chosen(rng)
         origin = {0: "bare", 1: "everywhere:se", 2: "everywhere:eca"}.get(number, "sampler")
         if origin != "sampler":
-            blocks = [site["path"] for site in SITES if site["kind"] == "block"]
+            blocks = [site["path"] for site in SITES if "block" in site["kinds"]]
             chosen = dict.fromkeys(blocks if number else (), origin.partition(":")[2])
         state = _state(number, trials, one.accuracy[RUNG - 1] < bar, rng)
         epochs = {"complete": EPOCHS, "stopped": RUNG, "running": 1 + number % 4}.get(state, 0)
@@ -168,7 +168,7 @@ def hostile(storage: str) -> None:
     """A study whose every name is a piece of HTML that would run."""
     with Session(databases.open_database(storage)) as session, session.begin():
         study = add_study(session, EVIL)
-        study.spec = {"space": {"backbone": EVIL}, "data": {"name": f"</script>{EVIL}"}}
+        study.spec = study.spec | {"space": {"backbone": EVIL}, "data": {"name": f"</script>{EVIL}"}}
         add_trial(session, study, 0, origin="bare", curve=(0.5, 0.6))
         evil = {"layer1.0": EVIL}
         add_trial(
