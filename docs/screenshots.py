@@ -28,7 +28,7 @@ WIDTHS = {"": 1500, "-narrow": 390}  # ending of the name -> pixels
 NARROW = ("front", "trials", "trial")  # pages that are taken that narrow, too
 MOST = 250_000  # bytes of a picture
 DRAWN = """() => [...document.querySelectorAll('.chart')].every(
-    (box) => !box.offsetParent || box.matches('.none') || box.querySelector('canvas, svg'))"""
+    (box) => !box.offsetParent || box.matches('.none') || box.childElementCount)"""
 
 
 def pages(study: dict[str, Any], front: list[int]) -> dict[str, str]:
