@@ -138,7 +138,7 @@ class Report:
     members: list[Member] = field(metadata={"help": "the front, cheapest first"})
     heat_tex: str = field(metadata={"help": "the table of gains, as LaTeX"})
     rule: list[str] = field(metadata={"help": "how trials are stopped early, in sentences"})
-    spec: str = field(metadata={"help": "the settings, as YAML"})
+    spec: str = field(metadata={"help": "the settings, as YAML, without where they ran"})
     command: str = field(metadata={"help": "that searches so again"})
     environment: list[tuple[str, str]] = field(metadata={"help": "machine, packages, versions"})
     data: dict[str, Any] = field(metadata={"help": "what the charts draw"})
@@ -167,7 +167,7 @@ class Report:
             members=members_of(asked, fronts[0].panels.front),
             heat_tex=heat_tex(gains),
             rule=in_words(*settings_of(study)),
-            spec=written(study.spec),
+            spec=written(portable(study.spec)),
             command=f"foveate search spec.yaml --study {json.dumps(study.name)}",
             environment=[
                 (str(key), str(value))
@@ -286,6 +286,14 @@ def facts_of(asked: Asked) -> list[tuple[str, str]]:
     if study.fingerprint:
         facts.append(("fingerprint", f"sha256 {study.fingerprint}, of the images"))
     return facts
+
+
+def portable(spec: dict[str, Any]) -> dict[str, Any]:
+    """The settings without where they ran: the folder of the files, the cluster's address."""
+    kept = {name: value for name, value in spec.items() if name != "folder"}
+    if "resources" in kept:
+        kept["resources"] = kept["resources"] | {"address": None}
+    return kept
 
 
 def heat_tex(gains: dict[str, Any]) -> str:

@@ -73,6 +73,8 @@ def take(opened: Browser, server: str, out: Path) -> None:
                 viewport={"width": width, "height": 900},
                 color_scheme=theme,
                 reduced_motion="reduce",
+                locale="en-GB",
+                timezone_id="UTC",
             ) as context:
                 page = context.new_page()
                 page.clock.set_fixed_time(now)

@@ -14,9 +14,12 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from foveate.cli import app as command_line
+from foveate.dashboards.demo import unpacked
 from foveate.dashboards.report import MARK, write
 from foveate.errors import BadValue, UnknownName, UserError
 from foveate.search import store
+from foveate.search.databases import open_database
+from foveate.search.spec import SearchSpec
 
 from .conftest import add_study, add_trial
 
@@ -122,6 +125,19 @@ def test_it_says_how_it_was_made(storage: str, tmp_path: Path) -> None:
     text = report(storage, tmp_path).text
     assert "backbone: cifar-resnet20" in text
     assert 'foveate search spec.yaml --study "digits"' in text.replace("&#34;", '"')
+
+
+def test_its_settings_are_a_spec_of_the_same_search(tmp_path: Path) -> None:
+    with unpacked() as storage:
+        text = report(storage, tmp_path, "where attention helps").text
+        with Session(open_database(storage, read_only=True)) as session:
+            (study,) = store.studies(session)
+            wanted = study.spec
+    (settings,) = re.findall(r"plugins:.*?^seed: \d+\n", text, re.DOTALL | re.MULTILINE)
+    (tmp_path / "spec.yaml").write_text(settings)
+    again = SearchSpec.read(str(tmp_path / "spec.yaml")).to_dict()
+    assert again | {"folder": None} == wanted | {"folder": None}
+    assert "foveate-demo" not in text
 
 
 def test_names_from_anywhere_stay_text(storage: str, session: Session, tmp_path: Path) -> None:
