@@ -201,23 +201,30 @@ def replay(
 @command("foveate export cluttered-digits-resnet8 --knee --out my-model")
 def export(
     study: Annotated[str, typer.Argument(help="Name of the study")],
-    out: Annotated[Path, typer.Option(help="Folder to write")],
+    out: Annotated[Path, typer.Option(help="Folder to write; of onnx and pt2, the file")],
     best: Annotated[bool, typer.Option("--best", help="The most accurate")] = False,
     knee: Annotated[bool, typer.Option("--knee", help="The best trade-off of the front")] = False,
     max_gflops: Annotated[float | None, typer.Option(help="The most accurate within")] = None,
     trial: Annotated[int | None, typer.Option(help="This trial")] = None,
+    format: Annotated[str, typer.Option(help="module, onnx or pt2 (of torch.export)")] = "module",
     storage: Storage = DATABASE,
 ) -> None:
-    """Write a trained candidate as model.py, weights and a card; torch and torchvision run it."""
-    from .search import export as exports
+    """Write a trained candidate as model.py, weights and a card; torch and torchvision run it.
 
+    What was written is run in a process of its own and compared with what was trained.
+    """
+    from .search import export as exports
+    from .search import formats
+
+    formats.checked_format(format)
     with _study(storage, study) as (session, found):
         one = exports.chosen(
             session, found, best=best, knee=knee, max_gflops=max_gflops, number=trial
         )
-        folder = exports.export(found, one, out)
+        same = formats.write(found, one, format, out)
     share = 100 * (one.accuracy or 0.0)
-    print(f"trial {one.number} ({share:.2f} %, {one.gflops:.4g} GFLOPs) is in {folder}")
+    print(f"trial {one.number} ({share:.2f} %, {one.gflops:.4g} GFLOPs) is in {out}")
+    print(f"checked: {same}")
 
 
 @command("foveate dashboard --port 8080")
@@ -251,6 +258,18 @@ def dashboard(
             help="Believe X-Forwarded-Proto and X-Forwarded-For of the proxy in front",
         ),
     ] = False,
+    exports: Annotated[
+        Path | None,
+        typer.Option(help="Folder to keep exported trials in for a while; default: a temporary"),
+    ] = None,
+    allow_launch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-launch",
+            help="Let visitors start and stop searches, and so run code as you; without a token, "
+            "whoever is on this machine",
+        ),
+    ] = False,
     demo: Annotated[
         bool, typer.Option("--demo", help="A recorded search in place of a database")
     ] = False,
@@ -279,6 +298,8 @@ def dashboard(
                 show_token=generate_token,
                 allowed_hosts=allowed_hosts or (),
                 behind_proxy=behind_proxy,
+                exports=exports,
+                allow_launch=allow_launch,
             )
     except UnknownName as error:  # there is no database
         raise UnknownName(f"{error}; `foveate dashboard --demo` shows a recorded one") from None

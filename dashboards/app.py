@@ -3,15 +3,17 @@
 import errno
 import logging
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
 
 import uvicorn
 from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -23,7 +25,20 @@ from starlette.types import Scope
 from ..errors import BadValue
 from ..search import store
 from ..search.databases import open_database
-from . import artifacts, compare, front, placing, stops, studies, trial, trials, workers
+from . import (
+    artifacts,
+    compare,
+    exporting,
+    front,
+    launching,
+    placing,
+    stops,
+    studies,
+    trial,
+    trials,
+    workers,
+)
+from .drivers import Drivers
 from .guard import (
     HEADERS,
     BehindProxy,
@@ -35,14 +50,27 @@ from .guard import (
 )
 from .objections import Objection
 from .pages import ErrorPage, LoginPage
+from .processes import settled
 from .site import Site
-from .tokens import Token
+from .tokens import Token, state_folder
 
 __all__ = ["create_app", "serve"]
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-PAGES = (studies, front, trials, trial, compare, placing, workers, stops, artifacts)
+PAGES = (  # each has its views
+    studies,
+    front,
+    trials,
+    trial,
+    compare,
+    placing,
+    workers,
+    stops,
+    artifacts,
+    exporting,
+    launching,
+)
 TOKENS = "a token with --token, --token-file, FOVEATE_TOKEN or --generate-token"
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
@@ -65,11 +93,15 @@ def create_app(
     token: str | None = None,
     allowed_hosts: Sequence[str] = (),
     behind_proxy: bool = False,
+    exports: Path | None = None,
+    allow_launch: bool = False,
 ) -> Starlette:
     """The dashboard of the database at ``storage``.
 
     With ``token``, every reader has to know it. Requests must name this machine as localhost or as
-    one of ``allowed_hosts``. ``behind_proxy`` believes what a proxy says of who asks.
+    one of ``allowed_hosts``. ``behind_proxy`` believes what a proxy says of who asks. ``exports``
+    is the folder in which exported trials are kept for a while; by default a temporary one. With
+    ``allow_launch``, who may read may also start searches, and so run code on this machine.
 
     Raises
         UserError  if there is no such database, or it holds no study's tables
@@ -78,7 +110,10 @@ def create_app(
     if secret is None and (behind_proxy or "*" in allowed_hosts):
         what = "behind a proxy" if behind_proxy else "under any name"
         raise BadValue(f"{what} others can read the dashboard: choose {TOKENS}")
-    site = Site(open_database(storage, read_only=True, of="dashboard"), secret)
+    engine = open_database(storage, read_only=True, of="dashboard")
+    where = settled(storage)
+    drivers = Drivers(where, state_folder() / "launched") if allow_launch else None
+    site = Site(engine, secret, storage=where, exports=exports, launching=drivers)
     common = Common(site)
     routes = [*common.routes(), *(route for page in PAGES for route in page.routes(site))]
     proxied = [Middleware(BehindProxy)] if behind_proxy else []
@@ -101,6 +136,7 @@ def create_app(
             OperationalError: common.database_gone,
             Exception: common.our_fault,
         },
+        lifespan=common.life,
     )
 
 
@@ -125,6 +161,12 @@ class Common:
             Route("/logout", self.log_out, methods=["POST"]),
             Route("/static/{hash}/{name}", self.static),
         ]
+
+    @asynccontextmanager
+    async def life(self, app: Starlette) -> AsyncIterator[None]:
+        """While the server runs; then what it started ends."""
+        yield
+        await run_in_threadpool(self.site.jobs.close)
 
     def health(self, request: Request) -> Response:
         """Whether the database answers."""
@@ -216,6 +258,8 @@ def serve(
     show_token: bool = False,
     allowed_hosts: Sequence[str] = (),
     behind_proxy: bool = False,
+    exports: Path | None = None,
+    allow_launch: bool = False,
 ) -> None:
     """Serve the dashboard until interrupted; prints the address to open.
 
@@ -231,7 +275,14 @@ def serve(
             "--host"
         )
     hosts = [*names_of(host), *allowed_hosts]
-    app = create_app(storage, token=token, allowed_hosts=hosts, behind_proxy=behind_proxy)
+    app = create_app(
+        storage,
+        token=token,
+        allowed_hosts=hosts,
+        behind_proxy=behind_proxy,
+        exports=exports,
+        allow_launch=allow_launch,
+    )
     with listening(host, port) as listener:
         said = f"?{urlencode({'token': token})}" if show_token and token else ""
         print(f"http://{names_of(host)[0]}:{listener.getsockname()[1]}/{said}", flush=True)

@@ -1,6 +1,6 @@
 """Pictures of a study's architectures, each drawn once, with the same glyphs on every page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -22,8 +22,7 @@ MOST = 4_000  # pictures of a study that are kept
 class Drawings:
     """The architectures of one study, by the numbers of their trials."""
 
-    def __init__(self, sites: Sequence[Any], modules: tuple[str, ...]) -> None:
-        self.modules = modules
+    def __init__(self, sites: Sequence[Any], modules: Iterable[str]) -> None:
         self.glyphs: dict[str, Glyph] = glyphs(modules)
         self._sites = sites
         self._placements: dict[int, Placement] = {}  # by number; they never change
@@ -31,13 +30,28 @@ class Drawings:
         self.strip = lru_cache(MOST)(self._strip)
         self.whole = lru_cache(50)(self._whole)
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Their names, in the order of the alphabet."""
+        return tuple(self.glyphs)
+
     def known(self, asked: Asked, numbers: Sequence[int]) -> Sequence[int]:
         """``numbers``, once the placements of these trials have been read."""
         missing = [number for number in numbers if number not in self._placements]
         for first in range(0, len(missing), 500):  # what databases take in one query
             some = store.placements_of(asked.session, asked.study, missing[first : first + 500])
-            self._placements |= {number: Placement.parse(text) for number, text in some.items()}
+            read = {number: Placement.parse(text) for number, text in some.items()}
+            self.learn(name for placement in read.values() for name in placement.names)
+            self._placements |= read
         return numbers
+
+    def learn(self, modules: Iterable[str]) -> None:
+        """There are these modules, too: all may get other colours, so all is drawn anew."""
+        wanted = {*self.glyphs, *modules}
+        if wanted != self.glyphs.keys():
+            self.glyphs = glyphs(wanted)
+            for drawn in (self.line, self.strip, self.whole):
+                drawn.cache_clear()
 
     def legend(self) -> list[tuple[str, Markup]]:
         """Every module of the study, and its glyph."""
@@ -57,10 +71,10 @@ _ALL: WeakKeyDictionary[Places, Drawings] = WeakKeyDictionary()  # a study's pla
 
 
 def drawings_of(asked: Asked) -> Drawings:
-    """The drawings of a study; made anew when a trial has a module that none had before."""
-    places, offered = asked.snapshot.places, asked.study.spec.get("space", {}).get("modules", ())
-    modules = tuple(sorted({*offered, *asked.stands.modules}))
-    found = _ALL.get(places)
-    if found is None or found.modules != modules:
-        found = _ALL[places] = Drawings(asked.study.sites, modules)
-    return found
+    """The drawings of a study, with the modules that it offers or that any trial has."""
+    places = asked.snapshot.places
+    if places not in _ALL:
+        offered = asked.study.spec.get("space", {}).get("modules", ())
+        _ALL[places] = Drawings(asked.study.sites, {*offered, *asked.stands.modules})
+    _ALL[places].learn(places.modules)
+    return _ALL[places]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
 
 import numpy as np
@@ -22,6 +22,7 @@ from .pages import Frame
 from .placements import Place
 from .points import changes, history, points
 from .site import Asked, Site, asking, whole
+from .studies import backbone_of, dataset_of
 from .tiles import Tiles
 from .view import View
 
@@ -119,7 +120,7 @@ class Panels:
     front_of: list[str] = field(metadata={"help": "what the front is of: accuracy and costs"})
     noise: Noise = field(metadata={"help": "what luck does to an accuracy"})
     baselines: list[Row] = field(metadata={"help": "what to compare with, by number"})
-    best: dict[str, int] = field(metadata={"help": "numbers of the trials worth exporting"})
+    best: list[dict[str, Any]] = field(metadata={"help": "trials worth exporting, and why"})
     legend: list[tuple[str, Markup]] = field(metadata={"help": "modules and their glyphs"})
 
     @classmethod
@@ -131,10 +132,10 @@ class Panels:
         drawn.known(asked, [int(snapshot.number[row]) for row in (*view.front, *compared)])
         noisy = within_noise(view.front, snapshot.accuracy, luck)
         tiles = Tiles.of_view(view)
-        marks = {
-            "best": None if tiles.best is None else tiles.best.number,
-            "knee": None if view.knee is None else int(snapshot.number[view.knee]),
-            "thrifty": None if tiles.thrifty is None else tiles.thrifty.number,
+        best = {
+            "The most accurate": None if tiles.best is None else tiles.best.number,
+            "The front's knee": None if view.knee is None else int(snapshot.number[view.knee]),
+            "Best at ≤ +5 % GFLOPs": None if tiles.thrifty is None else tiles.thrifty.number,
         }
         return cls(
             id=asked.study.id,
@@ -146,7 +147,7 @@ class Panels:
             front_of=view.objectives,
             noise=luck,
             baselines=[row_of(asked, view, luck, row, False) for row in compared],
-            best={name: number for name, number in marks.items() if number is not None},
+            best=[{"label": label, "number": n} for label, n in best.items() if n is not None],
             legend=drawn.legend(),
         )
 
@@ -197,18 +198,13 @@ class FrontPage:
             chosen=number,
             shown={**view.filter.query, "cost": view.axis.id},
             axes=axes_of(view.snapshot),
-            dataset=str(asked.study.spec.get("data", {}).get("name", "–")),
-            backbones=list(stands.backbones) or [backbone_in(asked)],
+            dataset=dataset_of(asked.study),
+            backbones=list(stands.backbones) or [backbone_of(asked.study)],
             modules=list(drawings_of(asked).modules),
             places=stands.places,
             states=STATES,
             filters=urlencode(view.filter.query),
         )
-
-
-def backbone_in(asked: Asked) -> str:
-    """Name of the backbone, as the specification has it."""
-    return str(asked.study.spec.get("space", {}).get("backbone", "–"))
 
 
 def trial_in(text: str, view: View) -> int:

@@ -75,6 +75,11 @@ class Places:
         self._lock = Lock()
         self._latest: Stands | None = None
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The names of the modules of the placements that were read until now."""
+        return tuple(self._modules)
+
     def of(self, session: Session, study: Study) -> Stands:
         """What stands where in all trials that are there now."""
         with self._lock:

@@ -50,7 +50,12 @@ def points(asked: Asked, view: View, query: Mapping[str, str]) -> dict[str, Any]
         "running": _running(view),
         "baselines": _baselines(view),
         "counts": _counts(view),
-        "extent": {"x": view.extent.x, "y": view.extent.y, "linear": view.linear},
+        "extent": {
+            "x": view.extent.x,
+            "y": view.extent.y,
+            "steps": view.extent.steps,
+            "linear": view.linear,
+        },
         "alive": asked.alive,
     }
 
@@ -168,6 +173,7 @@ def _front(asked: Asked, view: View) -> dict[str, Any]:
     return columns | {
         "drawing": [drawn.line(number) for number in drawn.known(asked, numbers)],
         "of": view.objectives,
+        "knee": None if view.knee is None else int(view.snapshot.number[view.knee]),
     }
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ from ..errors import UserError
 from ..search import store
 from ..search.records import Study, now
 from .assets import Page, render, shipped, templates
+from .drivers import Drivers
+from .jobs import Jobs
 from .pages import Frame
 from .placements import Stands
 from .snapshot import Snapshot, Snapshots
@@ -55,8 +58,17 @@ class Asked:
 class Site:
     """The views' common ground; each file of views has ``routes(site)``."""
 
-    def __init__(self, engine: Engine, token: Token | None) -> None:
-        self.engine, self.token = engine, token
+    def __init__(
+        self,
+        engine: Engine,
+        token: Token | None,
+        *,
+        storage: str = "",  # for processes of ours, with its password
+        exports: Path | None = None,
+        launching: Drivers | None = None,  # if searches may be started from the page
+    ) -> None:
+        self.engine, self.token, self.storage = engine, token, storage
+        self.jobs, self.launching = Jobs(exports), launching
         self.version = version("foveate")
         self.assets = shipped()
         self.env = templates(self.assets)
@@ -86,7 +98,7 @@ class Site:
         head = store.study_head(session, id)
         if head is None:
             return None
-        alive = any(lives(one.beat) for one in store.drivers(session, id))
+        alive = head.beat is not None and lives(head.beat)
         snapshot = self.snapshots.of(session, head)
         return Asked(session, snapshot.study, snapshot, alive)
 

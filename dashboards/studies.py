@@ -11,12 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..search.objectives import UNITS
+from ..search.records import Study
 from ..search.stopping import Stopping, rungs
-from ..search.store import Overview, overview, study_heads
+from ..search.store import Head, Overview, overview, study_heads
 from .drawings import drawings_of
 from .site import Asked, Site, lives
 
-__all__ = ["StudiesPage", "StudyCard", "routes"]
+__all__ = ["StudiesPage", "StudyCard", "backbone_of", "dataset_of", "routes"]
 
 WIDE, HIGH = 240, 44  # of a sparkline, in its own units
 
@@ -30,7 +31,7 @@ def routes(site: Site) -> list[Route]:
 
             def make() -> str:
                 cards = [StudyCard.of(one) for one in overview(session)]
-                launching = getattr(site, "launching", None) is not None
+                launching = site.launching is not None
                 return site.text(StudiesPage(studies=cards, launching=launching))
 
             return site.answer(request, told_by(heads), make, kind="html")
@@ -116,10 +117,10 @@ class StudiesPage:
     launching: bool = field(metadata={"help": "whether searches may be started from here"})
 
 
-def told_by(heads: list[tuple[Any, ...]]) -> str:
+def told_by(heads: list[Head]) -> str:
     """What the list of studies depends on, as text."""
-    told = [(*head, beat is not None and lives(beat)) for *head, beat in heads]
-    return repr(told)
+    lively = [head.beat is not None and lives(head.beat) for head in heads]
+    return repr([(*head[:-1], alive) for head, alive in zip(heads, lively, strict=True)])
 
 
 def card_json(card: StudyCard) -> dict[str, Any]:
@@ -190,6 +191,16 @@ def sparkline(steps: list[tuple[int, float]], finished: int) -> Markup:
         f'<svg class="spark" viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="none" role="img" '
         f'aria-label="{said}"><path class="under" d="{line}V{HIGH}H0z"/><path d="{line}"/></svg>'
     )
+
+
+def backbone_of(study: Study) -> str:
+    """Name of the backbone, as the specification has it."""
+    return _in(study.spec, "space", "backbone")
+
+
+def dataset_of(study: Study) -> str:
+    """Name of the images, as the specification has it."""
+    return _in(study.spec, "data", "name")
 
 
 def _in(spec: dict[str, Any], section: str, key: str) -> str:

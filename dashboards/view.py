@@ -30,6 +30,7 @@ class Extent:
 
     x: tuple[float, float]  # cost
     y: tuple[float, float]  # percent
+    steps: tuple[float | None, float | None] = (None, None)  # between ticks; none: as it fits
 
 
 @dataclass(frozen=True)
@@ -129,15 +130,16 @@ class View:
         low = 100 * float(min([heights[int(len(heights) * LOW)], *others]))
         high = 100 * float(max([heights[-1], *others]))
         room = 0.06 * (high - low) or 0.5
-        y = nice(max(0.0, low - room), min(100.0, high + room), 6)
+        *y, up = nice(max(0.0, low - room), min(100.0, high + room), 6)
         least, most = float(costs.min()), float(costs.max())
         if self.axis.scale == "linear":
             room = 0.03 * (most - least) or 0.01 * most
-            return Extent(nice(max(0.0, least - room), most + room, 8), y)
+            *x, along = nice(max(0.0, least - room), most + room, 8)
+            return Extent((x[0], x[1]), (y[0], y[1]), (along, up))
         left, right = (float(self.scaled(cost)) for cost in (min(0.0, least), most))
         room = 0.04 * (right - left) or 1.0
-        ends = (self.linear * np.sinh(end) for end in (left - room, right + room))
-        return Extent((float(next(ends)), float(next(ends))), y)
+        ends = self.linear * np.sinh(np.array([left - room, right + room]))
+        return Extent((float(ends[0]), float(ends[1])), (y[0], y[1]), (None, up))
 
     def scaled(self, costs: Any) -> Any:
         """Costs as the axis lays them out."""
@@ -163,10 +165,12 @@ class View:
         return Window((left, right), (known[2] / 100, known[3] / 100), width, height), is_part
 
 
-def nice(low: float, high: float, count: int) -> tuple[float, float]:
-    """An interval widened to whole steps of 1, 2 or 5 times a power of ten, about ``count``."""
+def nice(low: float, high: float, count: int) -> tuple[float, float, float]:
+    """An interval widened to whole steps of 1, 2 or 5 times a power of ten, about ``count`` of
+    them: its ends and the step.
+    """
     rough = (high - low) / count
     power = 10.0 ** np.floor(np.log10(rough))
-    step = power * next(lead for lead in (1, 2, 5, 10) if rough / power <= lead)
-    ends = (np.floor(low / step + 1e-9) * step, np.ceil(high / step - 1e-9) * step)
-    return float(f"{ends[0]:.12g}"), float(f"{ends[1]:.12g}")
+    step = power * next(lead for lead in (1, 2, 5, 10) if rough <= lead * power)
+    start, end = np.floor(low / step + 1e-9) * step, np.ceil(high / step - 1e-9) * step
+    return float(f"{start:.12g}"), float(f"{end:.12g}"), float(step)

@@ -3,6 +3,7 @@
 import { costText, percent } from "./charts.js";
 import { compared, MOST, toggle } from "./comparing.js";
 import { byId, pageData, say, swap } from "./dom.js";
+import { exportMenu, exportTrial } from "./exporting.js";
 import { Filters } from "./filters.js";
 import { Gantt } from "./gantt.js";
 import { Heatmap } from "./heatmap.js";
@@ -10,7 +11,7 @@ import { curveChart, Hypervolume } from "./lines.js";
 import { Live, read } from "./live.js";
 import { Pareto } from "./pareto.js";
 
-const SLOWLY = 10000; // milliseconds between two looks at what takes long to tell
+const SLOWLY = 30000; // milliseconds between two looks at what changes little with a trial
 const NARROW = matchMedia("(max-width: 900px)");
 
 const page = pageData("page");
@@ -53,13 +54,13 @@ async function ask(signal) {
     await load(signal, { zoom: true });
     return { changed: true, alive: changes.alive };
   }
-  const before = new Set(pareto.front.n);
+  const [before, { knee }] = [new Set(pareto.front.n), pareto.front];
   cursor = changes.cursor;
   const outgrown = pareto.apply(changes);
   count(changes);
   const fresh = changes.front?.n.filter((n) => !before.has(n)) ?? [];
   await panels(signal, fresh.length > 0 || changes.front?.n.length < before.size);
-  if (changes.upsert.n.includes(chosen)) openDrawer();
+  if (changes.upsert.n.includes(chosen) || (chosen === null && pareto.front.knee !== knee)) openDrawer();
   if (fresh.length) greet(changes.front, fresh);
   if (outgrown) await load(signal, { zoom: true });
   return { changed: true, alive: changes.alive };
@@ -75,6 +76,7 @@ async function load(signal, { zoom = false } = {}) {
   cursor = points.cursor;
   count(points);
   await panels(signal, points.cursor !== panelled.cursor);
+  if (points.cursor !== page.cursor) openDrawer();
 }
 
 /** The part of the plane that is looked at now, closer; or all of it again. */
@@ -112,7 +114,6 @@ async function panels(signal, due = false) {
   if (asked !== view) return;
   swap(html);
   marks();
-  if (chosen === null) await openDrawer();
   await others(signal);
 }
 
@@ -199,6 +200,7 @@ function marks() {
     button.textContent = beside.includes(Number(button.dataset.compare)) ? "Leave out of compare" : "Add to compare";
   }
   for (const box of document.querySelectorAll("[data-lately]")) lately(box);
+  byId("export-best").hidden = !pageData("best").length;
 }
 
 function lately(box) {
@@ -224,6 +226,7 @@ const rowOf = (event) => event.target.closest?.("tr[data-trial]");
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.classList.contains("close")) return choose(null);
+  if (button?.dataset.export) return exportTrial(page.id, Number(button.dataset.export));
   if (button?.dataset.compare) return compareOrSay(Number(button.dataset.compare));
   if (event.target.closest(".check-cell")) {
     if (event.target.matches(".to-compare")) compareOrSay(Number(event.target.value));
@@ -242,7 +245,7 @@ for (const [kind, near] of [["mouseover", true], ["mouseout", false], ["focusin"
 }
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented) return;
-  if (event.key === "Escape" && chosen !== null && !document.querySelector("dialog[open], :popover-open")) choose(null);
+  if (event.key === "Escape" && chosen !== null && !document.querySelector("dialog[open]")) choose(null);
   const row = rowOf(event);
   if (!row || !event.target.matches("button.row")) return;
   const n = Number(row.dataset.trial);
@@ -274,6 +277,7 @@ function relook({ remember = true } = {}) {
   if (remember) history.pushState(null, "", filters.address(chosen));
 }
 
+exportMenu(byId("export-best"), page.id, () => pageData("best"));
 byId("to-front").addEventListener("click", () => pareto.toFront());
 byId("whole").addEventListener("click", () => pareto.whole());
 addEventListener("popstate", () => {

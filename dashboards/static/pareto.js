@@ -1,6 +1,6 @@
 // Accuracy against a cost: the front, what it dominates, the baselines, what was stopped or runs.
 
-import { axisLook, chartIn, costText, FONT, mix, niceStep, palette, percent, tooltip } from "./charts.js";
+import { axisLook, chartIn, costText, FONT, mix, palette, percent, tooltip } from "./charts.js";
 import { Scale } from "./scale.js";
 
 const X = 0, Y = 1, NUMBER = 2, TRUE_Y = 3, COUNT = 4; // of a drawn point
@@ -17,7 +17,7 @@ export class Pareto {
     this.hears = hears;
     this.show = { dominated: true, area: true, age: false };
     this.trials = new Map(); // number -> {n, x, y, state, c}: c trials are where it is drawn
-    this.front = { n: [], x: [], y: [], drawing: [], of: [] };
+    this.front = { n: [], x: [], y: [], drawing: [], of: [], knee: null };
     this.corners = [];
     this.running = [];
     this.baselines = new Map(); // number -> {n, name, x, y}
@@ -156,9 +156,9 @@ export class Pareto {
   }
 
   /** The view that the server says is worth showing. */
-  fit({ x, y, linear }) {
+  fit({ x, y, steps, linear }) {
     this.scale = new Scale(this.axis.scale, linear);
-    this.extent = { x: x.map((cost) => this.scale.to(cost)), y };
+    this.extent = { x: x.map((cost) => this.scale.to(cost)), y, steps };
   }
 
   zooming() {
@@ -191,13 +191,13 @@ export class Pareto {
     const ends = !this.zoomed;
     const zoom = ends ? null : this.chart.getOption().dataZoom[0];
     const [low, high] = zoom ? [zoom.startValue, zoom.endValue] : this.extent.x;
-    const step = ([from, to], count) => (ends ? niceStep(to - from, count) : null);
+    const [along, up] = ends ? this.extent.steps : [null, null];
     const custom = { customValues: this.scale.ticks(low, high, this.box.clientWidth < 500 ? 1 / 5 : 1 / 11) };
     const labels = { showMinLabel: ends, showMaxLabel: ends };
     const lines = { showMinLine: ends, showMaxLine: ends };
     return {
-      xAxis: { interval: this.scale.plain && this.box.clientWidth >= 500 ? step(this.extent.x, 8) : null, axisLabel: { ...custom, ...(custom.customValues ? {} : labels) }, axisTick: custom, splitLine: custom },
-      yAxis: { interval: step(this.extent.y, 6), axisLabel: labels, splitLine: lines },
+      xAxis: { interval: this.box.clientWidth < 500 ? null : along, axisLabel: { ...custom, ...(custom.customValues ? {} : labels) }, axisTick: custom, splitLine: custom },
+      yAxis: { interval: up, axisLabel: labels, splitLine: lines },
     };
   }
 
@@ -207,7 +207,7 @@ export class Pareto {
     const low = this.extent.y[0];
     const below = y === null || y < low;
     const value = [this.scale.to(x), below ? low : y, n, y, c];
-    return below ? { value, symbol: "triangle", symbolRotate: 180, symbolSize: 7, symbolOffset: [0, -4] } : { value };
+    return below ? { value, symbol: "triangle", symbolRotate: 180, symbolSize: 6, symbolOffset: [0, -4] } : { value };
   }
 
   find(n) {
@@ -342,6 +342,7 @@ export class Pareto {
       called: bare ? "bare" : one.name.replace(/^everywhere:/, ""),
       symbol: bare ? "diamond" : "rect",
       symbolSize: bare ? 15 : 8,
+      ...(this.front.n.includes(one.n) && { itemStyle: { borderColor: palette().front, borderWidth: 2.5 } }),
     };
   }
 

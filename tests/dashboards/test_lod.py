@@ -90,10 +90,11 @@ def test_a_long_history_is_that_of_a_short_one_after_the_other() -> None:
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.sampled_from([4, 6, 8]))
 def test_nice_ends_hold_what_they_are_made_for(low: float, width: float, count: int) -> None:
     high = low + width
-    start, end = nice(low, high, count)
+    start, end, step = nice(low, high, count)
     slack = 1e-6 * width + 1e-9 * abs(low)
     assert start <= low + slack and end >= high - slack
-    assert end - start <= 2.6 * width + slack
+    assert end - start <= width + 2 * step + slack
+    assert width / step <= count + slack
 
 
 @pytest.fixture(scope="module")
