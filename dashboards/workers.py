@@ -22,6 +22,7 @@ from .pages import Frame
 from .since import Since
 from .site import Asked, Site, asking, lives
 from .snapshot import seconds_of
+from .usage import usage
 
 __all__ = ["WorkersPage", "drivers", "routes", "workers"]
 
@@ -87,6 +88,12 @@ def workers(
     window = query.get("window", f"{WINDOW:g}" if last is None else "all")
     seconds = None if window == "all" else _positive("window", window)
     chart = gantt(asked, wanted, window=seconds, last=last)
+    spans = [span for worker in chart["workers"] for span in worker["spans"]]
+    spans.sort(key=lambda span: span[0])
+    took = usage(asked, [span[3] for span in spans]) if last is None else {}
+    for worker in chart["workers"]:
+        numbers = [span[3] for span in worker["spans"]]
+        worker["took"] = [took[number] | {"n": number} for number in numbers if number in took]
     return {
         "cursor": asked.snapshot.cursor,
         **chart,

@@ -42,7 +42,7 @@ Outcome = Literal[
 ALIKE = 5  # failures of one kind, and nothing else, that end a search
 TRIES = 3  # workers that a trial may lose
 SHIPPED = 2**30  # bytes of images at most that are sent to the nodes
-_EPOCH, _METRIC = ("number", "train_loss", "accuracy", "seconds"), "epoch/metrics/"
+_EPOCH = ("number", "train_loss", "accuracy", "seconds")
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -109,11 +109,13 @@ class _Run:
             self.fail(trial_id, failed or "its worker says nothing")
             return False
         epoch = {name: result[f"epoch/{name}"] for name in _EPOCH}
-        epoch["metrics"] = {
-            name.removeprefix(_METRIC): share
-            for name, share in result.items()
-            if name.startswith(_METRIC)
-        }
+        for part in ("metrics", "machine"):
+            inside = f"epoch/{part}/"
+            epoch[part] = {
+                name.removeprefix(inside): value
+                for name, value in result.items()
+                if name.startswith(inside)
+            }
         state = self.ledger.report(
             job.number,
             worker=result["worker"],

@@ -61,7 +61,7 @@ EPOCHS = {
     "accuracy": "share by the recipe's metric on the validation images, 0 to 1",
     "train_loss": "nats per image",
     "seconds": "of training and validation",
-    "metrics": "other shares of the validation images, by name",
+    "metrics": "other shares of the validation images, by name; machine: what the epoch took of it",
     "at": "when it was finished, UTC",
 }
 FRONT = {

@@ -260,7 +260,8 @@ class Epoch(Base):
     train_loss: Mapped[float]  # nats per image
     accuracy: Mapped[float]  # validation share
     seconds: Mapped[float]  # of training and validation
-    metrics: Mapped[dict[str, Any] | None]  # other shares of the validation images, by name
+    metrics: Mapped[dict[str, Any] | None]  # other shares of the validation images, by name; and
+    # "machine": what the epoch took of its machine, as workers.machine measures it
     at: Mapped[datetime] = mapped_column(default=now)
 
     trial: Mapped[Trial] = relationship(back_populates="curve")

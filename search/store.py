@@ -51,6 +51,7 @@ __all__ = [
     "drivers",
     "ends_of_curves",
     "ends_of_some",
+    "epoch_metrics",
     "epoch_rows",
     "epochs_in",
     "every_driver",
@@ -394,11 +395,14 @@ def record_epoch(session: Session, trial: Trial, **columns: Any) -> None:
     """An epoch of ``trial``; one that is already there stays as it was.
 
     ``metrics`` may hold a list a class under "per-class": that is kept of the latest epoch only.
+    ``machine`` is what the epoch took of its machine: that is kept of each epoch, beside them.
     """
     if columns["number"] <= trial.epochs:
         return
     metrics: dict[str, Any] | None = columns.pop("metrics", None)
     shares = metrics and {k: v for k, v in metrics.items() if not isinstance(v, list)}
+    if machine := columns.pop("machine", None):
+        shares = {**(shares or {}), "machine": machine}
     session.add(Epoch(trial_id=trial.id, metrics=shares, **columns))
     _change(
         trial,
@@ -714,6 +718,12 @@ def accuracies_since(
     wanted = select(Trial.number, Epoch.number, Epoch.accuracy).join(Epoch.trial)
     found = session.execute(wanted.where(*mine, Epoch.number.in_(epochs)))
     return [(number, epoch, accuracy) for number, epoch, accuracy in found]
+
+
+def epoch_metrics(session: Session, trial_ids: Sequence[int]) -> Sequence[Any]:
+    """(trial's id, metrics) of every epoch of these trials, by trial and epoch."""
+    wanted = select(Epoch.trial_id, Epoch.metrics).where(Epoch.trial_id.in_(trial_ids))
+    return session.execute(wanted.order_by(Epoch.trial_id, Epoch.number)).all()
 
 
 def step_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:

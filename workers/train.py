@@ -35,6 +35,7 @@ class Epoch:
     accuracy: float  # of the validation images: the recipe's metric, a share
     seconds: float  # of training and validation; of the first, of compiling and capturing, too
     metrics: Measured = field(default_factory=dict)  # every metric of the validation images
+    machine: dict[str, float] = field(default_factory=dict)  # workers.machine: what it took
 
 
 class Training:

@@ -25,6 +25,7 @@ from ..spaces.timing import latencies
 from .checkpoints import WEIGHTS, Checkpoints, packed
 from .data import Data, Images, load
 from .looking import LOOKS, look
+from .machine import watched_epochs
 from .recipe import Recipe
 from .train import DivergedError, Epoch, Training
 from .watchdog import left_word, watched
@@ -205,7 +206,7 @@ class CandidateTrainer(tune.Trainable):
     ) -> Iterator[Epoch]:
         """Each epoch once it is kept; a disk that takes no checkpoint does not end a training."""
         takes = True
-        for epoch in training.epochs():
+        for epoch in watched_epochs(training):
             history.append(epoch)
             if epoch.number >= training.recipe.epochs:
                 self.failure = _kept(training, folder, checkpoints)

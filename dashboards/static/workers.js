@@ -60,7 +60,7 @@ function ending({ left, since, recent, last, planned, time_budget: budget }, ali
 }
 
 function drawWorkers({ workers, states }) {
-  rows(byId("workers"), ["worker", "device", "had a trial", "trials", "of them", "latest"], workers, ({ id, device, busy, spans }) => {
+  rows(byId("workers"), ["worker", "device", "had a trial", "machine at work", "", "memory, at most", "trials", "of them", "latest"], workers, ({ id, device, busy, spans, took }) => {
     const of = new Map();
     for (const [, , code] of spans) of.set(states[code], (of.get(states[code]) ?? 0) + 1);
     const last = spans.at(-1);
@@ -68,12 +68,31 @@ function drawWorkers({ workers, states }) {
       element("th", { scope: "row", title: id ?? "" }, id ?? "no report yet"),
       element("td", { className: "kept-text" }, device ?? "–"),
       element("td", { className: "number" }, busy === null ? "–" : `${Math.round(100 * busy)} %`),
+      ...machine(took),
       element("td", { className: "number" }, String(spans.length)),
       element("td", {}, [...of].map(([state, count]) => `${count} ${state}`).join(", ")),
       element("td", {}, trial(last[3]), ` ${states[last[2]]} since ${clock(last[0], 0)}`),
     ];
   });
 }
+
+/** How busy the machine was in each trial, and its memory; the GPU's, where that was measured. */
+function machine(took) {
+  const name = took.some((one) => one.gpu !== undefined) ? "gpu" : "cores";
+  const some = took.filter((one) => one[name] !== undefined);
+  const memory = Math.max(...took.map((one) => one.gpu_memory ?? one.memory ?? 0));
+  if (!some.length) return ["–", "", memory > 0 ? bytes(memory) : "–"].map((text) => element("td", { className: "number" }, text));
+  const said = (value) => (name === "gpu" ? `${Math.round(100 * value)} %` : `${value.toFixed(1)} core${value === 1 ? "" : "s"}`);
+  const mean = some.reduce((sum, one) => sum + one[name], 0) / some.length;
+  const what = name === "gpu" ? "GPU at work" : "CPU cores kept busy";
+  return [
+    element("td", { className: "drawn spark" }, bars(some.map((one) => one[name]), (i) => `#${some[i].n}: ${said(some[i][name])}`, `${what} in each of ${some.length} trials`)),
+    element("td", { className: "number" }, said(mean)),
+    element("td", { className: "number" }, bytes(memory)),
+  ];
+}
+
+const bytes = (value) => (value >= 1e9 ? `${(value / 1e9).toFixed(1)} GB` : `${Math.round(value / 1e6)} MB`);
 
 function drawPace(found) {
   const count = found ? found.trials.reduce((a, b) => a + b, 0) : 0;

@@ -150,6 +150,21 @@ def test_a_window_of_nonsense_is_refused(client: TestClient, query: str) -> None
     assert "must be a number from 1 on, got" in answer.json()["error"]["message"]
 
 
+def test_what_trials_took_of_their_machines_is_told_by_worker(
+    client: TestClient, session: Session
+) -> None:
+    with times(session) as put:
+        for number, begin in ((0, 0), (2, 20), (3, 40)):
+            trial = put(number, begin, begin + 10, "w")
+            for epoch, gpu in zip(trial.curve, (0.4, 0.6), strict=True):
+                machine = {"cores": 1.0, "memory": 1e9 * epoch.number, "gpu": gpu}
+                epoch.metrics = {"top-1": 0.5} | ({"machine": machine} if number else {})
+        put(4, 60, 70, "v")
+    found = {one["id"]: one["took"] for one in client.get(API).json()["workers"]}
+    expected = {"cores": 1.0, "memory": 2e9, "gpu": 0.5}
+    assert found == {"w": [expected | {"n": 2}, expected | {"n": 3}], "v": []}
+
+
 # ------------------------------------------------------------------------------------- failures
 
 

@@ -121,6 +121,22 @@ def test_metrics_are_kept_of_each_epoch_and_those_a_class_of_the_last(
     assert trial.metrics == {"top-1": 0.2, "per-class": [0.0, 0.4, None]}
 
 
+def test_what_an_epoch_took_of_its_machine_is_no_metric_of_the_trial(
+    session: Session, study: Study, add: Add
+) -> None:
+    trial = add(state="running")
+    columns = {"number": 1, "train_loss": 1.0, "accuracy": 0.1, "seconds": 1.0}
+    store.record_epoch(
+        session, trial, metrics={"top-1": 0.1}, machine={"cores": 1.5, "memory": 1e9}, **columns
+    )
+    session.flush()
+    session.expire_all()
+    assert trial.metrics == {"top-1": 0.1}
+    assert [epoch.metrics for epoch in trial.curve] == [
+        {"top-1": 0.1, "machine": {"cores": 1.5, "memory": 1e9}}
+    ]
+
+
 def test_what_waits_is_given_out_by_number_and_what_was_begun_first(
     session: Session, study: Study, add: Add
 ) -> None:

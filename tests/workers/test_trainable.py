@@ -102,7 +102,7 @@ def test_a_step_is_an_epoch_and_says_who_trained_it(actor: Actor, expected: Any)
         assert report["number"] == 7
         assert report["worker"] == f"{socket.gethostname()}:{os.getpid()}"
         assert report["device"] == "cpu"
-        parts = {"number", "train_loss", "accuracy", "seconds", "metrics"}
+        parts = {"number", "train_loss", "accuracy", "seconds", "metrics", "machine"}
         assert set(report["epoch"]) == parts
         assert json.loads(json.dumps(report)) == report  # plain data
     assert not ray.is_initialized()
