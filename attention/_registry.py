@@ -216,7 +216,8 @@ def register(
     same default. The class is called with the channels of the maps (a gate) or the convolution
     that it replaces, and by keyword with ``identity_init``, its hyper-parameters, and ``size``
     (H, W) if it takes that. It may say what it cannot do, in two static methods that return a
-    need in a few words, or ``None``: ``requires(channels, size)`` and ``takes(conv)``.
+    need in a few words, or ``None``: ``requires(channels, size)`` and ``takes(conv)``. It may say
+    where it looks, in ``attended(x)`` or ``rectangle(x, image_size)``: see ``workers.looking``.
     """
 
     def add(cls: type[Module]) -> type[Module]:

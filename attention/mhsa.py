@@ -79,7 +79,8 @@ class MultiHeadSelfAttention(nn.Module):
     def attended(self, x_NCHW: Tensor) -> Tensor:
         """The share of its attention that each position gets, from all together: (N, H, W)."""
         weights_NhLL, _ = self._found(x_NCHW)
-        return weights_NhLL.mean((1, 2)).unflatten(1, x_NCHW.shape[2:])
+        share_NHW: Tensor = weights_NhLL.mean((1, 2)).unflatten(1, x_NCHW.shape[2:])
+        return share_NHW
 
     def _found(self, x_NCHW: Tensor) -> tuple[Tensor, Tensor]:
         """What each position takes of each, [N, heads, H*W, H*W], and their values."""

@@ -47,7 +47,8 @@ class NonLocal(nn.Module):
         """The share of its attention that each position gets, from all together: (N, H, W)."""
         theta_NmL, phi_NmL = self.theta(x_NCHW).flatten(2), self.phi(x_NCHW).flatten(2)
         share_NL = (theta_NmL.mT @ phi_NmL).softmax(2).mean(1)
-        return share_NL.unflatten(1, x_NCHW.shape[2:])
+        share_NHW: Tensor = share_NL.unflatten(1, x_NCHW.shape[2:])
+        return share_NHW
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         height, width = x_NCHW.shape[2:]

@@ -17,7 +17,8 @@ __all__ = ["Looks", "read", "scale"]
 
 MOST = 2**26  # bytes of a file, unpacked; 24 images with 100 sites have half of it
 SIDE = 1024  # pixels of a picture at most
-HEAT, SHADE = 0.65, 0.55  # shares of the colour on a map, and of what lies outside of a rectangle
+HEAT, PALE = 0.7, 0.5  # shares of the colour on a map, and of grey in the image below
+SHADE = 0.55  # share of black outside of a rectangle
 LINE, FINE = (240, 228, 66), 4  # colour of an outline, and how much finer it is drawn at first
 
 
@@ -52,7 +53,7 @@ class Looks:
         return _png(_framed(picture, there["rectangles"][image]["corners"]))
 
     def _picture(self, image: int, side: int | None) -> Image.Image:
-        if not 0 <= image < (count := len(self.about["images"])):
+        if image not in range(count := len(self.about["images"])):
             raise UnknownName(f"there is no image {image}; there are 0 to {count - 1}")
         if side is not None and not 1 <= side <= SIDE:
             raise BadValue(f"a picture has 1 to {SIDE} pixels a side, got {side}")
@@ -63,7 +64,7 @@ class Looks:
         return picture.resize((side, side), way)
 
     def _there(self, site: int) -> dict[str, Any]:
-        if not 0 <= site < (count := len(self.about["sites"])):
+        if site not in range(count := len(self.about["sites"])):
             raise UnknownName(f"there is no site {site}; there are 0 to {count - 1}")
         found: dict[str, Any] = self.about["sites"][site]
         if found["shows"] == "nothing":
@@ -120,7 +121,8 @@ def _heated(picture: Image.Image, heat: Image.Image) -> Image.Image:
     """``heat``, in grey and alpha, as colours over ``picture`` in grey."""
     grey, known = heat.convert("LA").resize(picture.size, Image.Resampling.BILINEAR).split()
     colours = Image.fromarray(_colours()[np.asarray(grey)])
-    below = picture.convert("L").convert("RGB")
+    below = Image.blend(picture.convert("L"), Image.new("L", picture.size, 128), PALE)
+    below = below.convert("RGB")  # pale, so that a colour is nearly the same on black and on white
     return Image.composite(Image.blend(below, colours, HEAT), below, known)
 
 

@@ -454,10 +454,11 @@ def finish(
 
 def show_looks(session: Session, trial: Trial, **columns: Any) -> Artifact:
     """``trial`` has a new file that shows where it looks, in place of an older one."""
-    whose = (Artifact.trial_id == trial.id, Artifact.kind == "attention")
-    session.execute(delete(Artifact).where(*whose))
+    new = _left(session, trial, "attention", **columns)  # before the older goes: another id
+    older = (Artifact.trial_id == trial.id, Artifact.kind == new.kind, Artifact.id != new.id)
+    session.execute(delete(Artifact).where(*older))
     _change(trial)
-    return _left(session, trial, "attention", **columns)
+    return new
 
 
 def _left(session: Session, trial: Trial, kind: str, **columns: Any) -> Artifact:

@@ -20,7 +20,7 @@ from foveate.search.spec import SearchSpec
 
 Add = Callable[..., int]
 COMMANDS = ("studies", "show", "rename", "delete", "stop", "enqueue", "note", "copy", "merge")
-COMMANDS += ("data", "health")
+COMMANDS += ("data", "health", "look")
 
 
 @pytest.fixture
@@ -209,6 +209,8 @@ MISTAKES = [
         "study 'tiny' searches on resnet8, and this placement is on resnet14",
     ),
     (["note", "tiny", " "], "a note has to say something"),
+    (["look", "tiny", "--trial", "9"], "study 'tiny' has no trial 9; it has trials 0 to 4"),
+    (["look", "tiny", "--trial", "0"], "trial 0 is complete and has no weights: only of a fully "),
     (["note", "tiny", "--trial", "9", "x"], "study 'tiny' has no trial 9; it has trials 0 to 4"),
     (["copy", "tiny"], "say where to: --to another database, or --as another name"),
     (["copy", "tiny", "--as", "tiny"], "there is a study 'tiny' in sqlite:///"),

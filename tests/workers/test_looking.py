@@ -211,7 +211,7 @@ def test_something_is_said_of_every_module(name: str, digits: Images) -> None:
 
 @pytest.mark.parametrize("name", ["gc", "mhsa", "nonlocal"])
 def test_the_shares_of_attention_are_those_by_which_values_are_taken(name: str) -> None:
-    """The values are replaced by which position they are of: then shares are what comes out."""
+    """Written another way."""
     torch.manual_seed(0)
     entry = attention.entry(name)
     if entry.kind == "gate":

@@ -20,6 +20,7 @@ from foveate.spaces.timing import device_name
 from foveate.workers import trainable
 from foveate.workers.checkpoints import WEIGHTS, Checkpoints
 from foveate.workers.data import Data, Images
+from foveate.workers.looking import LOOKS, look
 from foveate.workers.recipe import Recipe
 from foveate.workers.train import Training, measured
 from foveate.workers.trainable import CandidateTrainer
@@ -530,3 +531,62 @@ def test_the_next_worker_reports_what_was_stuck(actor: Actor) -> None:
     report = trainer.step()
     assert report["failed"] == "stuck: no epoch within 1800 s, in /my/module.py:17 forward"
     assert not word.exists()
+
+
+def test_the_last_report_brings_where_the_network_looks(
+    actor: Actor, config: dict[str, Any], digits: Images, expected: Any
+) -> None:
+    found = reports(actor(looks=2))
+    assert curve(found) == expected  # nothing of the training sees it
+    assert [sorted({"looks"} & report.keys()) for report in found] == [[], [], ["looks"]]
+    told, folder = json.loads(found[-1]["looks"]), Folder(config["folder"])
+    model = build(PLACEMENT, 10, image_size=8, identity_init=True)
+    model.load_state_dict(load_file(Path(folder.where) / WEIGHTS))
+    about, content = look(model, PLACEMENT, digits, 2, seed=0)
+    assert folder.read(LOOKS) == content
+    assert told == {"about": about, "bytes": len(content)}
+    assert [site["module"] for site in about["sites"]] == ["se", "aw"]
+
+
+def test_a_worker_that_died_before_it_could_say_so_draws_again(
+    actor: Actor, config: dict[str, Any]
+) -> None:
+    last = reports(actor(looks=2))[-1]
+    Folder(config["folder"]).delete(LOOKS)
+    again = actor(looks=2, recorded=EPOCHS - 1).step()
+    assert again["looks"] == last["looks"] and again["epoch"] == last["epoch"]
+    assert LOOKS in names(config)
+
+
+@pytest.mark.parametrize("how", ["disk", "module"])
+def test_what_cannot_be_drawn_is_told_and_fails_no_trial(
+    how: str, actor: Actor, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = actor(looks=2)
+    reports(trainer, EPOCHS - 1)
+    write = Folder.write
+
+    def full_of_pictures(self: Folder, name: str, content: Any) -> None:
+        full(0) if name == LOOKS else write(self, name, content)
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("a plugin's own fault")
+
+    if how == "disk":
+        monkeypatch.setattr(Folder, "write", full_of_pictures)
+    else:
+        monkeypatch.setattr(trainable, "look", broken)
+    last = trainer.step()
+    why = {
+        "disk": "OSError: [Errno 28] No space left on device",
+        "module": "RuntimeError: a plugin's own fault",
+    }
+    assert last["note"] == f"where it looks cannot be drawn: {why[how]}"
+    assert "failed" not in last and "looks" not in last
+    assert WEIGHTS in names(config) and LOOKS not in names(config)
+
+
+def test_a_bare_network_looks_nowhere_in_particular(actor: Actor, config: dict[str, Any]) -> None:
+    bare = Placement.of("resnet8", [])
+    last = reports(actor(looks=2, placement=bare.spelling))[-1]
+    assert "looks" not in last and "note" not in last and LOOKS not in names(config)
