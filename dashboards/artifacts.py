@@ -27,7 +27,7 @@ from .site import Site, asking, whole
 __all__ = ["is_ours", "routes"]
 
 SHOWN = "attention"  # the kind of artifact that holds pictures
-SCHEMES = ("s3", "gs", "file")
+STORES = ("s3", "gs")
 FOLDER = re.compile(".+-[0-9a-f]{8}")  # of a study: search.runs.folder_name
 SEALED = {"Content-Security-Policy": "default-src 'none'; sandbox"}
 SIDE = 512  # pixels of a picture at most
@@ -105,14 +105,15 @@ def is_ours(address: str) -> bool:
 
     A study that was copied or merged has files in the folder of the one they came from.
     """
-    if "://" in address:
-        parts = urlsplit(address)
-        where = PurePosixPath(parts.path)
-        if parts.scheme == "file":
-            where = PurePosixPath(Path(parts.path).resolve())
-        known = parts.scheme in SCHEMES
+    parts = urlsplit(address) if "://" in address else None
+    if parts is not None and parts.scheme != "file":
+        where, known = PurePosixPath(parts.path), parts.scheme in STORES
     else:
-        where, known = PurePosixPath(Path(address).resolve()), True
+        try:
+            where = PurePosixPath(Path(parts.path if parts else address).resolve())
+        except (OSError, RuntimeError, ValueError):  # no path at all, or links without end
+            return False
+        known = True
     folders = where.parts[:-1]
     return known and ".." not in folders and any(map(FOLDER.fullmatch, folders))
 

@@ -111,6 +111,24 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """An image, as one trial sees it."""
+
+    address: str = field(metadata={"help": "of the image; behind it a slash and a site's place"})
+    predicted: list[dict[str, Any]] = field(metadata={"help": "label and share of each guess"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """A validation image, as each of the trials sees it."""
+
+    index: int = field(metadata={"help": "of the image in the validation split"})
+    labels: list[str] = field(metadata={"help": "the truth"})
+    first: Look = field(metadata={"help": "where the image itself is"})
+    looks: list[Look | None] = field(metadata={"help": "of each trial; None: it was not drawn"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ComparePage:
     """``/s/{id}/compare``: how do these few differ, and which is better in what?"""
 
@@ -124,9 +142,7 @@ class ComparePage:
     )
     unfinished: bool = field(metadata={"help": "whether one of them is not fully trained"})
     curves: dict[str, Any] = field(metadata={"help": "what the chart draws"})
-    images: list[tuple[int, list[tuple[int, dict[str, Any]] | None]]] = field(
-        metadata={"help": "of each image that some show, where each trial's looks have it"}
-    )
+    images: list[Seen] = field(metadata={"help": "validation images that some of them show"})
     enough: bool = field(metadata={"help": "whether there are two to compare"})
     room: bool = field(metadata={"help": "whether another one fits"})
 
@@ -208,17 +224,22 @@ def written(modules: Sequence[Module]) -> str | None:
     return " + ".join(map(str, modules)) or None
 
 
-def images_of(
-    looks: Sequence[Artifact | None],
-) -> list[tuple[int, list[tuple[int, dict[str, Any]] | None]]]:
-    """Each image that a trial shows, by its index, and where each trial's list has it."""
-    found: dict[int, list[tuple[int, dict[str, Any]] | None]] = {}
+def images_of(looks: Sequence[Artifact | None]) -> list[Seen]:
+    """Each image that a trial shows, with where each of the trials has it."""
+    found: dict[int, list[Look | None]] = {}
+    labels: dict[int, list[str]] = {}
     for at, one in enumerate(looks):
         if one is None or one.about.get("version") != 1:
             continue
         for place, image in enumerate(one.about["images"]):
-            found.setdefault(image["index"], [None] * len(looks))[at] = (place, image)
-    return sorted(found.items(), key=lambda pair: pair[0])
+            address = f"/artifacts/{one.id}/images/{place}"
+            here = found.setdefault(image["index"], [None] * len(looks))
+            here[at] = Look(address=address, predicted=image["predicted"])
+            labels[image["index"]] = image["labels"]
+    return [
+        Seen(index=index, labels=labels[index], first=next(filter(None, here)), looks=here)
+        for index, here in sorted(found.items())
+    ]
 
 
 # ------------------------------------------------------------------------------------ figures

@@ -116,7 +116,7 @@ FIELDS = {
         _number("ended", "ended", "when, UTC", "ended", kind="moment"),
     )
 }  # fmt: skip
-SHOWN = ("acc", "gain", "gflops", "extra", "params", "code", "worker", "secs")
+SHOWN = ("acc", "gain", "gflops", "extra", "params", "code", "secs", "worker")
 ALWAYS = ("n", "state")
 ANY = Filter()
 

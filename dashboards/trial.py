@@ -30,6 +30,8 @@ SHARES = (  # of workers.metrics: written in percent
     *("top-1", "top-5", "balanced", "worst-class"),
     *("mean-ap", "macro-f1", "exact-match"),
 )
+POLICY = "Content-Security-Policy"
+SEALED = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # of a picture by itself
 UNITS = {"gflops": "GFLOPs", "parameters": "parameters", "memory": "memory", "latency": "latency"}
 
 
@@ -83,7 +85,7 @@ def drawn(request: Request, site: Site, asked: Asked, trial: Trial) -> Response:
     tag = f'"{named.encode("ascii", "replace").decode()[:120]}"'
     is_named = request.query_params.get("v") == trial.key
     caching = "private, max-age=31536000, immutable" if is_named else "no-cache"
-    headers = {"ETag": tag, "Cache-Control": caching}
+    headers = {"ETag": tag, "Cache-Control": caching, POLICY: SEALED}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     placement = Placement.parse(trial.placement)
@@ -291,7 +293,7 @@ def metrics_of(trial: Trial, bare: Trial | None, seeds: Sequence[Trial]) -> list
     for name, value in (trial.metrics or {}).items():
         if not is_number(value):
             continue
-        known = ((one.metrics or {}).get(name) for one in seeds)
+        known: list[Any] = [(one.metrics or {}).get(name) for one in seeds]
         all_of_them = [other for other in known if is_number(other)]
         several = is_done and len(all_of_them) > 1
         found.append(
@@ -330,7 +332,7 @@ def costs_of(trial: Trial, study: Study, bare: Trial | None) -> list[Cost]:
     """The costs that are known, beside the bare backbone's."""
     theirs = {"gflops": study.bare_gflops} | study.bare | ({} if bare is None else bare.costs)
     is_bare = bare is not None and trial.id == bare.id
-    found = []
+    found: list[Cost] = []
     for name, value in trial.costs.items():
         known = None if is_bare else theirs.get(name)
         percent = 100 * (value - known) / known if known else None
@@ -345,7 +347,7 @@ def modules_of(asked: Asked, trial: Trial) -> list[Added]:
     added: Sequence[Any] = trial.added if trial.added is not None else [(None, None)] * len(modules)
     signs = drawings_of(asked).glyphs
     total = sum(operations or 0 for _, operations in added)
-    found = []
+    found: list[tuple[int, int, Added]] = []
     for module, (parameters, operations) in zip(modules, added, strict=True):
         one = Added(
             place=order[module.site][1],

@@ -323,8 +323,8 @@ def chips(asked: Asked, listing: Listing) -> list[Chip]:
 def place_of(asked: Asked, rows: Column, number: int) -> int | None:
     """Where in the list trial ``number`` stands, from 0."""
     row = asked.snapshot.row(number)
-    found = np.flatnonzero(rows == row) if row is not None else []
-    return int(found[0]) if len(found) else None
+    found = [] if row is None else np.flatnonzero(rows == row).tolist()
+    return int(found[0]) if found else None
 
 
 def why_not(asked: Asked, number: int) -> str:

@@ -52,7 +52,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.target.matches("input, select, textarea")) return;
+  if (event.key !== "/" || event.defaultPrevented || event.target.matches("input, select, textarea")) return;
   event.preventDefault();
   byId("search")?.focus();
 });

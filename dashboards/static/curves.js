@@ -85,7 +85,7 @@ function marks(colours, rungs) {
       symbol: "rect",
       symbolSize: [26, 3],
       itemStyle: { color: colours.stopped },
-      label: { show: true, position: "top", color: colours.fg, fontSize: 11, formatter: "threshold" },
+      label: { show: true, position: "right", color: colours.fg, fontSize: 11, formatter: "threshold" },
       data: decided.map(({ epoch, threshold }) => ({ coord: [epoch, threshold] })),
     },
   };

@@ -52,19 +52,28 @@ function replace(old, fresh) {
 
 // --------------------------------------------------------------------------------- another part of it
 
-/** Show the list of `address`, which begins with `?`. */
-async function show(address, { remember = true, focus = null } = {}) {
+/** Show the list of `address`, which begins with `?`; what is wrong with it is said where it is. */
+async function show(address, { remember = true } = {}) {
   const asked = ++reading;
+  const query = address === "?" ? "" : address;
   byId("list").setAttribute("aria-busy", "true");
-  if (remember) history.pushState(null, "", address === "?" ? location.pathname : address);
   try {
-    const sent = await fetched(table + (address === "?" ? "" : address));
+    const answer = await fetch(table + query, { headers: { Accept: "text/html" } });
+    const sent = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (asked !== reading) return;
-    put(sent);
-    if (focus) document.querySelector(focus)?.focus({ preventScroll: true });
+    if (answer.ok) {
+      if (remember) history.pushState(null, "", location.pathname + query);
+      put(sent);
+    } else if (answer.status === 400) {
+      byId("found").textContent = sent.querySelector("main p").textContent;
+    } else {
+      location.assign(location.pathname + query); // which says what is wrong, or asks for the token
+    }
     say(byId("found").textContent.trim().replace(/\s+/g, " "));
   } catch {
-    if (asked === reading) location.assign(location.pathname + (address === "?" ? "" : address)); // the page says what is wrong
+    if (asked === reading) byId("found").textContent = "No answer; try again.";
+  } finally {
+    byId("list").removeAttribute("aria-busy");
   }
 }
 
@@ -137,7 +146,7 @@ byId("jump").addEventListener("submit", (event) => {
 
 document.addEventListener("click", (event) => {
   const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
-  const link = event.target.closest("a.chip, a.sort, .pages a, .empty a");
+  const link = event.target.closest("a.chip, a.sort, .pages a");
   if (link && plain) {
     event.preventDefault();
     const label = link.textContent.trim();
@@ -168,7 +177,7 @@ document.addEventListener("compared", () => rows().forEach(mark));
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("input, select, textarea");
-  if (event.key === "/" && !typing) {
+  if (event.key === "/" && !typing && !event.defaultPrevented) {
     event.preventDefault();
     byId("search").focus();
     byId("search").select();

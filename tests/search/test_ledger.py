@@ -70,9 +70,8 @@ def test_what_the_modules_add_comes_to_what_the_trial_costs(opened: Opened, by_h
     bare, *others = rows(ledger)
     assert bare.added == []
     for row in others:
-        assert row.added is not None and len(row.added) == len(
-            Placement.parse(row.placement).modules
-        )
+        modules = Placement.parse(row.placement).modules
+        assert row.added is not None and len(row.added) == len(modules)
         assert bare.parameters + sum(parameters for parameters, _ in row.added) == row.parameters
         extra = sum(operations for _, operations in row.added)
         assert round(1e9 * (row.gflops - bare.gflops)) == extra
