@@ -4,8 +4,8 @@
     python docs/demo.py demo.db
 
 Every figure stays as it was recorded. What would tell of the machine is made neutral: names of
-hosts, paths, the version of the system, the driver's home. Of the weights the knee's are kept, so
-that it can be exported; the records of the others go, and the pages say "not kept".
+hosts, paths, the version of the system, the driver's home. The weights of the front's knee and of
+its best are kept, so that they can be exported; the records of the others go, as if never kept.
 """
 
 import re
@@ -58,13 +58,14 @@ def pack(database: Path, out: Path) -> None:
 
 
 def thin(session: Session, study: Study) -> list[str]:
-    """Forget the weights of all trials but the knee; the addresses of the files that are left."""
+    """Forget all weights but the knee's and the best's; the addresses of the files that are left."""
     members = store.front_trials(session, study)
     knee = members[front.knee([(one.accuracy or 0.0, one.gflops) for one in members])]
+    wanted = {knee.id, members[-1].id}  # the dearest of a front is the most accurate
     kept = []
     for trial_id, found in store.files(session, study).items():
         for file in found:
-            if file.kind == "weights" and trial_id != knee.id:
+            if file.kind == "weights" and trial_id not in wanted:
                 session.delete(file)
             else:
                 kept.append(file.address)

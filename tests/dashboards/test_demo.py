@@ -16,16 +16,18 @@ from zipfile import ZipFile
 import pytest
 from sqlalchemy.orm import Session
 from starlette.routing import Route
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 import foveate
 from foveate.cli import app as command_line
 from foveate.dashboards.app import create_app
 from foveate.dashboards.demo import ARCHIVE, DATABASE, unpacked
-from foveate.search import store
+from foveate.search import front, store
 from foveate.search.databases import open_database
 
-from .conftest import browser
+from .conftest import HERE, browser
+from .test_exporting import exported
 
 ROOT = Path(foveate.__file__).parent
 
@@ -51,15 +53,43 @@ def test_it_is_a_search_with_all_that_the_pages_are_about(demo: str) -> None:
         counts = store.counts(session, study)
         assert counts["complete"] >= 20
         assert counts["stopped"] >= 20
-        assert len(store.front_trials(session, study)) >= 3
+        members = store.front_trials(session, study)
+        assert len(members) >= 3
         assert not store.drivers(session, study.id)
-        kept = [trial for trial in store.front_trials(session, study) if trial.weights]
-        assert len(kept) == 1  # the knee, to export
+        knee = members[front.knee([(one.accuracy or 0.0, one.gflops) for one in members])]
+        kept = [trial.number for trial in store.trials(session, study) if trial.weights]
+        assert kept == sorted({knee.number, members[-1].number})
         for found in store.files(session, study).values():
             for artifact in found:
                 file = Path(artifact.address)
                 assert file.is_file()
                 assert file.is_relative_to(study.spec["folder"])
+
+
+def test_where_its_trials_look_is_to_be_seen(demo: str) -> None:
+    visitor, seen = browser(demo), 0
+    with Session(open_database(demo, read_only=True)) as session:
+        (study,) = store.studies(session)
+        for trial in store.front_trials(session, study):
+            if trial.looks is None:
+                continue
+            page = visitor.get(f"/s/{study.id}/trials/{trial.number}").text
+            (picture, *_) = re.findall(rf'src="(/artifacts/{trial.looks.id}/[^"]+)"', page)
+            answer = visitor.get(picture)
+            assert answer.status_code == 200
+            assert answer.content.startswith(b"\x89PNG")
+            seen += 1
+    assert seen >= 2
+
+
+@pytest.mark.slow
+def test_its_best_can_be_exported(demo: str, tmp_path: Path) -> None:
+    with Session(open_database(demo, read_only=True)) as session:
+        best = store.front_trials(session, store.studies(session)[0])[-1].number
+    app = create_app(demo, exports=tmp_path)
+    with TestClient(app, base_url=HERE) as client:
+        found = exported(client, best, "module")
+    assert found["state"] == "done", found
 
 
 def test_it_names_no_machine_and_no_path(tmp_path: Path) -> None:
