@@ -58,7 +58,7 @@ def pack(database: Path, out: Path) -> None:
 
 
 def thin(session: Session, study: Study) -> list[str]:
-    """Forget all weights but the knee's and the best's; the addresses of the files that are left."""
+    """Forget all weights but the knee's and the best's; where the files are that are left."""
     members = store.front_trials(session, study)
     knee = members[front.knee([(one.accuracy or 0.0, one.gflops) for one in members])]
     wanted = {knee.id, members[-1].id}  # the dearest of a front is the most accurate
