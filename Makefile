@@ -39,7 +39,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/samplers.py
 	$(BIN)/python benchmarks/storage.py
 
-# what `foveate dashboard --demo` shows: hours on 2 cores; again: goes on where it ended
+# what `foveate dashboard --demo` shows; again: goes on where it ended
 DEMO := sqlite:///results/demo.db
 demo: $(READY)
 	mkdir -p results

@@ -6,9 +6,9 @@ nothing be fetched: what a study, a worker or an error is called stays text.
 
 import base64
 import hashlib
-import json
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,7 +52,8 @@ def write(storage: str, study: str, out: Path) -> int:
     """Write the report of ``study`` to ``out``; how many bytes it has.
 
     Raises
-        UserError  if there is no such study, or ``out`` is something else than a report
+        UserError  if there is no such study, ``out`` is something else than a report, or it cannot
+                   be written
     """
     if not out.parent.is_dir():
         raise BadValue(f"the folder of {str(out)!r} does not exist")
@@ -65,9 +66,14 @@ def write(storage: str, study: str, out: Path) -> int:
         text = report(site, asked)
     site.engine.dispose()
     made = out.with_name(f".{out.name}.{os.getpid()}")
-    made.write_text(text, encoding="utf-8")
-    made.replace(out)  # never half a report
-    return out.stat().st_size
+    try:
+        made.write_text(text, encoding="utf-8")
+        made.replace(out)  # never half a report
+        return out.stat().st_size
+    except OSError as error:
+        raise BadValue(f"cannot write {str(out)!r}: {error.strerror}") from None
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def report(site: Site, asked: Asked) -> str:
@@ -168,7 +174,7 @@ class Report:
             heat_tex=heat_tex(gains),
             rule=in_words(*settings_of(study)),
             spec=written(portable(study.spec)),
-            command=f"foveate search spec.yaml --study {json.dumps(study.name)}",
+            command=f"foveate search spec.yaml --study {shlex.quote(study.name)}",
             environment=[
                 (str(key), str(value))
                 for source in (study.environment, study.versions)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def test_tables_can_be_copied_as_latex(storage: str, session: Session, tmp_path:
 def test_it_says_how_it_was_made(storage: str, tmp_path: Path) -> None:
     text = report(storage, tmp_path).text
     assert "backbone: cifar-resnet20" in text
-    assert 'foveate search spec.yaml --study "digits"' in text.replace("&#34;", '"')
+    assert "foveate search spec.yaml --study digits\n" in text
 
 
 def test_its_settings_are_a_spec_of_the_same_search(tmp_path: Path) -> None:
@@ -154,6 +155,7 @@ def test_names_from_anywhere_stay_text(storage: str, session: Session, tmp_path:
     assert len(made.scripts) == 4
     assert made.data["axes"][0]["points"]["front"]["n"] == [0, 1]
     assert made.text.count(EVIL) >= 4
+    assert f"--study {shlex.quote(EVIL)}" in made.text
 
 
 @pytest.mark.parametrize("state", [None, "waiting", "failed", "running"])
@@ -192,6 +194,18 @@ def test_what_goes_wrong_leaves_no_file(storage: str, tmp_path: Path) -> None:
             write(where, name, tmp_path / "report.html")
         assert isinstance(raised.value, UnknownName)
     assert not list(tmp_path.glob("*.html*"))
+
+
+def test_a_full_disk_is_one_sentence(
+    storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, other: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(BadValue, match=r"cannot write '.*report.html': No space left on device"):
+        write(storage, "digits", tmp_path / "report.html")
+    assert not [path for path in tmp_path.iterdir() if "html" in path.name]
 
 
 def test_the_command_says_where_it_is(storage: str, tmp_path: Path) -> None:
