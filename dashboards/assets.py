@@ -73,7 +73,7 @@ def templates(assets: Assets) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    env.globals = {"static": assets.address}
+    env.globals = {"static": assets.address, "locked": False, "launching": False}
     for name in numbers.__all__:
         env.filters[name] = getattr(numbers, name)
     return env

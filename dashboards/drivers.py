@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 
 from ..errors import BadValue
 from ..search.hands import checked_name
@@ -48,6 +48,7 @@ class Drivers:
 
     def __init__(self, storage: str, folder: Path) -> None:
         self.storage, self.folder = storage, folder
+        self._lock = Lock()
 
     def start(self, study: str, text: str) -> Run:
         """Begin or go on with the search of ``study`` by the spec ``text``.
@@ -57,9 +58,13 @@ class Drivers:
                       written
         """
         checked_name(study)
+        with self._lock:  # who presses twice starts once
+            return self._start(study, text)
+
+    def _start(self, study: str, text: str) -> Run:
         if any(run.study == study and self.is_alive(run) for run in self.runs()):
             raise BadValue(f"study {study!r} is being searched already")
-        id = f"{now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+        id = f"{now():%Y%m%d-%H%M%S-%f}-{secrets.token_hex(4)}"
         home = self.folder / id
         try:
             home.mkdir(parents=True, mode=0o700)

@@ -71,7 +71,7 @@ class Jobs:
         most_bytes: int = 2 * 2**30,
     ) -> None:
         self._temporary: TemporaryDirectory[str] | None = None
-        self._folder = folder
+        self._folder = folder and folder.absolute()
         if folder is not None:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -167,13 +167,15 @@ class Jobs:
                     del self._processes[job.id]
             made = said.get("done")
             if isinstance(made, dict):
-                self._keep(job, folder / made["file"], made["message"])
+                self._keep(job, folder / Path(made["file"]).name, made["message"])
                 return
-            why = f"it took longer than {self.seconds:g} s"
-            if not timed_out:
+            why = said.get("error")
+            if why is None and timed_out:
+                why = f"it took longer than {self.seconds:g} s"
+            elif why is None:
                 why = f"its process ended with {process.returncode}; the log says more"
                 LOG.warning("a job of %s: %s", module, _end_of(errors))
-            job.message, job.state = said.get("error", why), "failed"
+            job.message, job.state = why, "failed"
 
     def _listen(
         self, job: Job, process: "subprocess.Popen[bytes]", request: dict[str, Any]

@@ -199,15 +199,15 @@ class Field:
 
 FORM: dict[str, tuple[Field, ...]] = {
     "Images and backbone": (
-        Field(key="data.name", label="Images", kind="text", hint="a set, or a path on the server"),
+        Field(key="data.name", label="Images", kind="text", hint="or a path"),
         Field(key="data.image_size", label="Image size", hint="pixels a side"),
-        Field(key="space.backbone", label="Backbone", kind="text", hint="or nets.py:function"),
-        Field(key="space.weights", label="Weights", kind="text", hint="DEFAULT: pretrained"),
+        Field(key="space.backbone", label="Backbone", kind="text", hint="or a file"),
+        Field(key="space.weights", label="Weights", kind="text", hint="pretrained"),
     ),
     "Which attention, and where": (
-        Field(key="space.preset", label="Preset", kind="choice", hint="papers: as published"),
+        Field(key="space.preset", label="Preset", kind="choice", hint="of what follows"),
         Field(key="space.hyperparameters", label="Hyper-parameters", kind="choice"),
-        Field(key="space.most", label="Most modules", hint="in a placement"),
+        Field(key="space.most", label="Most modules"),
         Field(key="space.modules", label="Modules", kind="names", hint="none: the usual ones"),
         Field(key="space.kinds", label="Sites", kind="names", hint="none: each module's usual"),
     ),
@@ -230,13 +230,13 @@ FORM: dict[str, tuple[Field, ...]] = {
         Field(key="sampler.name", label="Sampler", kind="choice"),
         Field(key="stopping.rule", label="Early stopping", kind="choice"),
         Field(key="trials", label="Trials", hint="baselines included"),
-        Field(key="time_budget", label="Time budget", kind="text", hint="90s, 10m, 1.5h"),
+        Field(key="time_budget", label="Time budget", kind="text", hint="90s, 2h"),
     ),
     "Machines": (
         Field(key="resources.workers", label="Workers", hint="at once"),
         Field(key="resources.threads", label="Threads", hint="of a worker"),
-        Field(key="resources.gpus", label="GPUs", hint="of a worker, also 0.5"),
-        Field(key="resources.address", label="Ray cluster", kind="text", hint="none: this machine"),
+        Field(key="resources.gpus", label="GPUs", hint="of a worker"),
+        Field(key="resources.address", label="Ray cluster", kind="text", hint="address"),
     ),
 }
 CHOICES = {  # that are few and fixed

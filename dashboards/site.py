@@ -72,6 +72,7 @@ class Site:
         self.version = version("foveate")
         self.assets = shipped()
         self.env = templates(self.assets)
+        self.env.globals |= {"locked": token is not None, "launching": launching is not None}
         self.snapshots = Snapshots()
         self._answers: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()

@@ -89,7 +89,7 @@ def write(study: Study, trial: Trial, format: str, out: Path, say: Say = lambda 
         return f"{figures}; its logits were not compared: onnxruntime is not installed"
     difference = _difference(trained, study, format, out)
     one = "" if batch == "any" else "; it takes one image at a time"
-    return f"{figures}, logits equal to {difference:.1g}{one}"
+    return f"{figures}, logits within {difference:.1g} of those trained{one}"
 
 
 def zipped(folder: Path, out: Path, name: str) -> Path:

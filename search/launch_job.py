@@ -22,6 +22,14 @@ from .spec import SearchSpec
 
 __all__ = ["choices", "preview"]
 
+ABOUT = {  # words of sentences that name no setting
+    "data set": "data.name",
+    "imagefolder:": "data.name",
+    "table:": "data.name",
+    "pack": "data.name",
+    "attention module": "space.modules",
+    "backbone": "space.backbone",
+}
 CIFAR = {"cifar10": 10, "cifar100": 100}  # classes; of 32 pixels, and perhaps not downloaded yet
 
 
@@ -98,13 +106,16 @@ def _looked_at(data: Data) -> tuple[int, int]:
 
 
 def field_of(message: str) -> str | None:
-    """The setting that a sentence is about, as the spec spells it."""
+    """The setting that a sentence is about, as the spec spells it, if that can be told."""
     usual = SearchSpec().to_dict()
-    known = {key for key, value in usual.items() if not isinstance(value, dict)}
-    for section, value in usual.items():
-        known |= {f"{section}.{key}" for key in value} if isinstance(value, dict) else set()
-    words = re.findall(r"[a-z_]+(?:\.[a-z_]+)*", message)
-    return next((word for word in words if word in known), None)
+    found = re.match(r"(\w+):", message)
+    if found and found[1] in usual:
+        return found[1]
+    for path in re.findall(r"[a-z_]+\.[a-z_]+", message):
+        section, _, key = path.partition(".")
+        if isinstance(usual.get(section), dict) and key in usual[section]:
+            return str(path)
+    return next((key for word, key in ABOUT.items() if word in message), None)
 
 
 def launch_job(request: dict[str, Any], say: Say) -> dict[str, Any]:

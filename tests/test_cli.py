@@ -190,12 +190,16 @@ def test_studies_and_fronts_are_printed(finished: Path) -> None:
 
 def test_a_wrong_study_format_or_choice_is_one_sentence(finished: Path) -> None:
     storage = ["--storage", f"sqlite:///{finished}/study.db"]
+    best = ("export", "toy", "--out", "x", "--best")
     wrong = {
         ("front", "tov"): "no study 'tov'; did you mean 'toy'? there are: toy",
         ("front", "toy", "--format", "xml"): "--format may be table, csv or json, got 'xml'",
         ("export", "toy", "--out", "x"): "choose one of --best, --knee, --max-gflops and --trial",
         ("export", "toy", "--out", "x", "--trial", "7"): "study 'toy' has no trial 7; it has trials"
         " 0 to 2",
+        (*best, "--format", "xml"): "a format may be module, onnx or pt2, got 'xml'",
+        (*best, "--format", "torchscript"): "torchscript is deprecated in torch and not written: "
+        "pt2 takes its place",
         ("replay", "tov"): "no study 'tov'; did you mean 'toy'? there are: toy",
         (
             "replay",

@@ -116,8 +116,9 @@ export function exportMenu(button, study, choices) {
     menu = built(study, choices(), close);
     button.after(menu);
     button.setAttribute("aria-expanded", "true");
-    const { right } = menu.getBoundingClientRect();
-    if (right > innerWidth - 8) menu.style.marginLeft = `${innerWidth - 8 - right}px`;
+    const { right, bottom } = button.getBoundingClientRect();
+    menu.style.top = `${bottom + 6}px`;
+    menu.style.left = `${Math.max(8, right - menu.offsetWidth)}px`;
     (menu.querySelector("button") ?? menu).focus();
   });
   document.addEventListener("keydown", (event) => {
@@ -125,6 +126,7 @@ export function exportMenu(button, study, choices) {
     event.preventDefault();
     close(true);
   });
+  addEventListener("scroll", () => menu && close(false), { passive: true });
   document.addEventListener("click", ({ target }) => {
     if (menu && !menu.contains(target) && !button.contains(target)) close(false);
   });

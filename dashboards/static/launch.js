@@ -84,7 +84,7 @@ async function offer() {
       if (field.options.length === 1) field.append(...names.map((name) => element("option", {}, name)));
       field.options[0].textContent = usual(key) == null ? "none" : `usual: ${usual(key)}`;
     } else if (kind === "text") byId(`list-${key}`).append(...names.map((value) => element("option", { value })));
-    if (kind === "text" || kind === "number") field.placeholder = usual(key) ?? "usual";
+    if (kind === "text" || kind === "number") field.placeholder = usual(key) ?? "not set";
   }
 }
 

@@ -119,7 +119,7 @@ def test_a_module_from_the_page_runs_elsewhere(browser: TestClient, tmp_path: Pa
     found = exported(browser, 0, "module")
     assert found["state"] == "done", found
     assert found["name"] == "my-own-digits-trial-0.zip"
-    assert "parameters and" in found["message"] and "logits equal to" in found["message"]
+    assert "parameters and" in found["message"] and "logits within" in found["message"]
     assert set(found["stages"]) <= {"reading", "building", "checking"}
     file = browser.get(found["url"])
     assert file.headers["content-disposition"] == f'attachment; filename="{found["name"]}"'

@@ -148,6 +148,7 @@ def test_the_form_gives_a_cookie_that_opens_the_page(locked: TestClient) -> None
 
 def test_logging_out_takes_the_cookie_back(locked: TestClient) -> None:
     logged_in(locked)
+    assert '<a href="/login">Log out</a>' in locked.get("/").text
     assert 'action="/logout"' in locked.get("/login").text
     out = locked.post("/logout", headers=OURS)
     assert (out.status_code, out.headers["location"]) == (303, "/login")
