@@ -83,10 +83,16 @@ def show(
     study: Name,
     storage: Storage = DATABASE,
     trial: Annotated[int | None, typer.Option(help="Show this one, with its curve")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the architecture of --trial here")
+    ] = None,
 ) -> None:
     """Show all that there is to say of a study: what it searches, how it stands, its front."""
-    from .search import about, report, store
+    from .search import about, pictures, report, store
+    from .spaces import Placement
 
+    if svg is not None and trial is None:
+        raise BadValue("--svg draws one trial: say which with --trial")
     out = console()
     with opened(storage, study) as (session, found):
         if trial is not None:
@@ -97,6 +103,8 @@ def show(
                 share, loss = f"{100 * epoch.accuracy:10.2f}", f"{epoch.train_loss:10.4g}"
                 line = f"{epoch.number:5}  {share}  {loss}  {epoch.seconds:7.2f}"
                 out.print(line, highlight=False)
+            if svg is not None:
+                _write(svg, pictures.as_file(found, Placement.parse(one.placement)))
             return
         _print(out, about.about_study(session, found))
         on_front, _ = report.front_and_baselines(session, found)
@@ -104,6 +112,13 @@ def show(
             out.print()
             out.print(report.as_table(on_front, "The front, cheapest first"))
         out.print("\n" + about.written(found.spec), highlight=False, markup=False, soft_wrap=True)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadValue(f"cannot write {str(path)!r}: {error.strerror or error}") from None
 
 
 def _print(out: "Console", lines: Iterator[tuple[str, str]]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,14 +27,15 @@ __all__ = ["StopsPage", "routes", "stops"]
 
 MOST = 8  # rungs that are looked at: the median rule judges after every epoch
 SHOWN = 20  # trials of each list
-Verdicts = Mapping[int, dict[str, Any] | None]  # by number: search.stopping.Decision
-Accuracies = Mapping[int, dict[int, float]]  # by number, after each rung
+Verdict = tuple[float, dict[str, Any]]  # short by; search.stopping.Decision
+Verdicts = Mapping[int, Verdict]  # by number
+UNKNOWN: Verdict = (np.nan, {})
+Accuracies = Mapping[int, tuple[float, ...]]  # by number, after each rung
 
 
 def routes(site: Site) -> list[Route]:
     """The page, and what its panels draw."""
-    verdicts: Since[dict[str, Any] | None] = Since(store.verdicts_since)
-    accuracies = Since(accuracies_since)
+    verdicts, accuracies = Since(verdicts_since), Since(accuracies_since)
 
     def page(request: Request) -> Response:
         with site.asked(request) as asked:
@@ -45,6 +47,7 @@ def routes(site: Site) -> list[Route]:
                     frame=site.frame(asked, "stops"),
                     wanted=wanted.query,
                     rule=in_words(settings, epochs),
+                    replay=f"foveate replay {quote(asked.study.name)}",
                 )
             )
 
@@ -70,6 +73,7 @@ class StopsPage:
     frame: Frame = field(metadata={"help": "what surrounds it"})
     wanted: dict[str, str] = field(metadata={"help": "the filters, as the address has them"})
     rule: list[str] = field(metadata={"help": "how the study stops trials, in sentences"})
+    replay: str = field(metadata={"help": "the command that tries other rules on its curves"})
 
 
 def stops(
@@ -104,15 +108,28 @@ def judged_at(settings: Stopping, epochs: int) -> list[int]:
     return [every[round(i * (len(every) - 1) / (MOST - 1))] for i in range(MOST)]
 
 
+def verdicts_since(session: Session, study: Study, seq: int) -> Iterator[tuple[int, Verdict]]:
+    """Of each trial that was stopped after ``seq``: the verdict, and by how many points of percent
+    it missed the accuracy that would have passed; NaN: that is not known.
+    """
+    for number, verdict in store.verdicts_since(session, study, seq):
+        found = verdict or {}
+        short = np.nan
+        if found.get("threshold") is not None:
+            short = 100 * max(0.0, float(found["threshold"]) - float(found["accuracy"]))
+        yield number, (short, found)
+
+
 def accuracies_since(
     session: Session, study: Study, seq: int
-) -> Iterator[tuple[int, dict[int, float]]]:
+) -> Iterator[tuple[int, tuple[float, ...]]]:
     """Of each trial that was fully trained after ``seq``: its accuracy after each rung."""
     found: dict[int, dict[int, float]] = {}
     at = judged_at(*settings_of(study))
     for number, epoch, accuracy in store.accuracies_since(session, study, seq, at) if at else ():
         found.setdefault(number, {})[epoch] = accuracy
-    yield from found.items()
+    for number, known in found.items():
+        yield number, tuple(known.get(epoch, np.nan) for epoch in at)
 
 
 # ---------------------------------------------------------------------------------- the panels
@@ -179,10 +196,11 @@ def correlations(
     snapshot = asked.snapshot
     rows = np.flatnonzero(mask & snapshot.complete)
     numbers = snapshot.number[rows].tolist()
+    nothing = (np.nan,) * len(judged)
+    there = [accuracies.get(number, nothing) for number in numbers]
+    table = np.array(there, dtype=float).reshape(len(rows), len(judged))
     found = []
-    for epoch in judged:
-        there = [(accuracies.get(number) or {}).get(epoch, np.nan) for number in numbers]
-        early = np.array(there, dtype=float)
+    for epoch, early in zip(judged, table.T, strict=True):
         known = np.isfinite(early)
         found.append({"epoch": epoch} | spearman(early[known], snapshot.accuracy[rows][known]))
     return found
@@ -198,7 +216,7 @@ def misses(asked: Asked, mask: Column, verdicts: Verdicts) -> dict[str, Any]:
     snapshot, study = asked.snapshot, asked.study
     rows = np.flatnonzero(mask & snapshot.is_in("stopped"))
     numbers = snapshot.number[rows].tolist()
-    short = np.array([_short(verdicts.get(number)) for number in numbers], dtype=float)
+    short = np.array([verdicts.get(number, UNKNOWN)[0] for number in numbers], dtype=float)
     losses = np.column_stack(
         [-snapshot.expected[rows], *(snapshot.columns[name][rows] for name in study.objectives[1:])]
     )
@@ -224,16 +242,10 @@ def misses(asked: Asked, mask: Column, verdicts: Verdicts) -> dict[str, Any]:
     }
 
 
-def _short(verdict: dict[str, Any] | None) -> float:
-    if verdict is None or verdict.get("threshold") is None:
-        return np.nan
-    return 100 * max(0.0, float(verdict["threshold"]) - float(verdict["accuracy"]))
-
-
 def _miss(asked: Asked, row: int, verdicts: Verdicts, short: float, would: bool) -> dict[str, Any]:
     snapshot = asked.snapshot
     number = int(snapshot.number[row])
-    verdict = verdicts.get(number) or {}
+    verdict = verdicts.get(number, UNKNOWN)[1]
 
     def known(value: float, digits: int = 4) -> float | None:
         return round(float(value), digits) if np.isfinite(value) else None

@@ -34,7 +34,7 @@ from ..spaces.own import argument_of
 from ..spaces.placement import REMOVE, Module, Placement, draw
 from ..spaces.plugging import _gated, _resized, attach, in_order
 from ..spaces.site import stem_of
-from . import front, store
+from . import front, pictures, store
 from .records import Study, Trial
 from .spec import SearchSpec
 
@@ -78,7 +78,7 @@ def chosen(
 
 
 def export(study: Study, trial: Trial, out: Path) -> Path:
-    """Write ``model.py``, ``weights.safetensors`` and ``README.md`` of ``trial`` into ``out``.
+    """Write ``model.py``, its weights, ``README.md`` and a picture of ``trial`` into ``out``.
 
     Raises
         BadValue  if the trial was not fully trained, its weights are not at hand, or ``out``
@@ -104,12 +104,13 @@ def export(study: Study, trial: Trial, out: Path) -> Path:
     for name, text in beside(placement).items():
         (out / name).write_text(text, encoding="utf-8")
     (out / "model.py").write_text(source, encoding="utf-8")
+    (out / "architecture.svg").write_text(pictures.as_file(study, placement), encoding="utf-8")
     (out / "README.md").write_text(card(study, trial, spec, placement), encoding="utf-8")
     return out
 
 
 _FILES = {"model.py", "weights.safetensors", "README.md", "backbone.py", "reshaping.py"}
-_FILES |= {"__pycache__"}
+_FILES |= {"architecture.svg", "__pycache__"}
 
 
 def beside(placement: Placement) -> dict[str, str]:

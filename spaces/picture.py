@@ -43,7 +43,7 @@ class _Measure:
     right: int
 
 
-FULL = _Measure(720, 28, 24, 22, 34)
+FULL = _Measure(720, 28, 24, 22, 60)
 ROW = _Measure(480, STEP, 6, 1, 1)
 
 
@@ -77,10 +77,10 @@ def picture(
     known = glyphs(placement.names) if known is None else known
     parts, drawn = parts_of(placement, sites), _Drawing(known, marked)
     if kind == "full":
-        drawn.full(_lines(parts, FULL, width or FULL.width))
+        drawn.full(_lines(parts, FULL, _even(parts, width or FULL.width)))
     else:
         drawn.row(_lines(_folded(parts), ROW, width or ROW.width))
-    return _svg(drawn, _title(placement), standalone)
+    return _svg(drawn, _title(placement), shrinks=kind == "full", standalone=standalone)
 
 
 def emblem(one: Glyph, title: str) -> str:
@@ -88,11 +88,10 @@ def emblem(one: Glyph, title: str) -> str:
     drawn = _Drawing({}, ())
     drawn.glyph(STEP / 2, STEP / 2, one, title, title)
     drawn.width = drawn.height = STEP
-    return _svg(drawn, title, standalone=False)
+    return _svg(drawn, title)
 
 
 # ------------------------------------------------------------------------------ where parts lie
-
 
 _Line = list[tuple[float, Part]]  # the middles of parts, from left to right
 
@@ -121,6 +120,20 @@ def _lines(parts: Iterable[Part], measure: _Measure, width: int) -> list[_Line]:
             x += measure.step
         x += measure.gap
     return lines
+
+
+def _even(parts: Iterable[Part], width: int) -> int:
+    """The width at which the lines are as many as at ``width``, but about as long."""
+    known = [part for part in parts if part.kind != "elsewhere"]
+
+    def broken(width: int) -> tuple[int, int]:  # lines, and pieces of stages in them
+        lines = _lines(known, FULL, width)
+        return len(lines), sum(len({part.stage for _, part in line}) for line in lines)
+
+    now = broken(width)
+    while now[0] > 1 and width > FULL.step and broken(width - FULL.step) == now:
+        width -= FULL.step
+    return width
 
 
 def _folded(parts: Iterable[Part]) -> list[Part]:
@@ -334,10 +347,11 @@ def _depth(line: _Line) -> int:
     return max((len(part.entries) for _, part in line if part.kind != "behind"), default=1) or 1
 
 
-def _svg(drawn: _Drawing, title: str, standalone: bool) -> str:
+def _svg(drawn: _Drawing, title: str, *, shrinks: bool = False, standalone: bool = False) -> str:
     margin = 10 if standalone else 0
     width, height = drawn.width + 2 * margin, drawn.height + 2 * margin
     box = f"{-margin} {-margin} {width:g} {height:g}"
+    style = ' style="max-width:100%;height:auto"' if shrinks else ""
     ground = ""
     if standalone:
         light, dark = (
@@ -351,8 +365,8 @@ def _svg(drawn: _Drawing, title: str, standalone: bool) -> str:
         )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="{box}" width="{width:g}" '
-        f'height="{height:g}" font-family="system-ui,sans-serif" '
-        f'style="max-width:100%;height:auto"><title>{_text(title)}</title>'
+        f'height="{height:g}" font-family="system-ui,sans-serif"{style}>'
+        f"<title>{_text(title)}</title>"
         f"{ground}{''.join(drawn.groups())}</svg>"
     )
 

@@ -28,6 +28,7 @@ def loaded_after(code: str) -> set[str]:
         "import foveate.cli",
         "import foveate.dashboards.app",
         "from foveate.search import records, store, front; from foveate.spaces import placement",
+        "from foveate.search import pictures",
     ],
 )
 def test_what_starts_without_the_heavy_packages(code: str) -> None:

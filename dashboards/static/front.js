@@ -137,8 +137,13 @@ function greet(front, fresh) {
 function count({ total, counts }) {
   const figures = { total, running: counts.running };
   for (const box of document.querySelectorAll("[data-count]")) box.textContent = figures[box.dataset.count].toLocaleString("en");
-  const [all, drawn] = [total.toLocaleString("en"), pareto.drawn.toLocaleString("en")];
-  byId("drawn").textContent = total ? `${all} trial${total > 1 ? "s" : ""}, ${drawn} points drawn${pareto.drawn < total ? " — every front point kept" : ""}` : "";
+  const said = [];
+  if (total) said.push(`${total.toLocaleString("en")} trial${total > 1 ? "s" : ""}`);
+  if (pareto.drawn < total && pareto.drawn) said.push(`${pareto.drawn.toLocaleString("en")} points drawn`);
+  const { of } = pareto.front;
+  const thinned = [...pareto.trials.values()].some(({ c }) => c > 1);
+  const more = [...(thinned ? ["every front point kept"] : []), ...(of.length > 2 ? [`front of ${of.join(", ")}`] : [])];
+  byId("drawn").textContent = [said.join(", "), ...more].join(" — ");
 }
 
 // --------------------------------------------------------------------------------- one choice for all

@@ -16,7 +16,7 @@ export class Gantt {
     this.names = element("ol", { className: "gantt-names" });
     this.plot = element("div", { className: "gantt-plot" });
     this.scroll = element("div", { className: "gantt-scroll", tabIndex: 0 }, this.names, this.plot);
-    this.scroll.setAttribute("role", "region");
+    this.scroll.setAttribute("role", "group");
     this.legend = element("ul", { className: "legend" });
     this.note = element("p", { className: "muted small" });
     box.classList.add("gantt");

@@ -13,7 +13,7 @@ export class Heatmap {
     this.compact = compact;
     this.table = element("table", { className: `heat${compact ? " compact" : ""}` });
     this.scroll = element("div", { className: "heat-scroll", tabIndex: 0 }, this.table);
-    this.scroll.setAttribute("role", "region");
+    this.scroll.setAttribute("role", "group");
     this.scroll.setAttribute("aria-label", "Heat map of modules and places");
     this.scale = element("p", { className: "heat-scale muted small" });
     this.said = element("p", { className: "heat-said muted small" });

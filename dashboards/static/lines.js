@@ -62,7 +62,7 @@ export class Hypervolume {
       (colours) => [
         {
           name: "hypervolume",
-          data: [...this.history.n.map((x, i) => [x, this.history.hv[i]]), [this.history.finished, this.history.hv.at(-1)]],
+          data: stairs(this.history),
           look: { color: colours.front },
           step: "end",
         },
@@ -71,6 +71,12 @@ export class Hypervolume {
     );
     this.held.draw();
   }
+}
+
+/** Where the hypervolume rose, and that it has stayed there since. */
+function stairs({ n, hv, finished }) {
+  const rises = n.map((x, i) => [x, hv[i]]);
+  return n.at(-1) < finished ? [...rises, [finished, hv.at(-1)]] : rises;
 }
 
 /** A trial's curve beside the bare backbone's, in `box`; dotted lines are where trials are judged,

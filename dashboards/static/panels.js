@@ -4,10 +4,13 @@ import { element } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Fill `table` with `headings` and a row of `cells(one)` for each of `some`; nothing of none. */
+/** Fill `table` with `headings` and a row of `cells(one)` for each of `some`; nothing of none.
+ *  A heading in brackets is only read aloud. */
 export function rows(table, headings, some, cells) {
   const body = some.map((one) => element("tr", {}, ...cells(one)));
-  const head = headings.map((text, i) => element("th", { scope: "col", className: body[0]?.children[i].className ?? "" }, text));
+  const said = (text) => (Array.isArray(text) ? element("span", { className: "unseen" }, text[0]) : text);
+  const head = headings.map((text, i) => element("th", { scope: "col", className: body[0]?.children[i].className ?? "" }, said(text)));
+  table.parentElement.hidden = !body.length;
   table.replaceChildren(...(body.length ? [element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)] : []));
 }
 

@@ -46,7 +46,7 @@ function drawImportance({ objectives, places, paths, trials, fewest, ...shares }
   const order = places.map((place, i) => ({ place, path: paths[i] }));
   if (said.length) order.sort((a, b) => shares[said[0]][b.place] - shares[said[0]][a.place]);
   const most = Math.max(1e-9, ...said.flatMap((name) => Object.values(shares[name])));
-  rows(byId("importance"), ["place", ...said.flatMap((name) => [NAMES[name] ?? name, ""])], said.length ? order : [], ({ place, path }) => [
+  rows(byId("importance"), ["place", ...said.flatMap((name) => [NAMES[name] ?? name, [`share, ${NAMES[name] ?? name}`]])], said.length ? order : [], ({ place, path }) => [
     element("th", { scope: "row", title: path }, place),
     ...said.flatMap((name) => [
       element("td", { className: "drawn half" }, meter(shares[name][place] / most, name === "acc" ? "" : "cost")),

@@ -26,7 +26,7 @@ function drawTiles({ saved, would, expected, correlation, front }) {
   tiles(byId("tiles"), [
     ["Stopped early", saved.stopped.toLocaleString("en"), `${count(saved.epochs, "epoch")} not trained`],
     ["Time saved", saved.stopped ? long(saved.seconds) : "–", saved.stopped ? `of ${gpu ? "GPU" : "worker"} time, ${Math.round(100 * saved.share)} % of what all would take; each stopped trial's epochs as long as those it had` : "nothing was stopped"],
-    ["First rung and end agree", first ? first.rho.toFixed(2) : "–", first ? `rank correlation after epoch ${first.epoch}, of ${first.n.toLocaleString("en")} survivors` : "not enough fully trained trials"],
+    ["First rung and end agree", first ? two(first.rho) : "–", first ? `rank correlation after epoch ${first.epoch}, of ${first.n.toLocaleString("en")} survivors` : "not enough fully trained trials"],
     ["Might have been winners", expected ? would.toLocaleString("en") : "–", expected ? `of ${expected.toLocaleString("en")} were expected to reach the front, which has ${front}` : "nothing was expected of any"],
   ]);
 }
@@ -34,7 +34,7 @@ function drawTiles({ saved, would, expected, correlation, front }) {
 function drawSurvivors(survivors) {
   const most = Math.max(1, survivors[0]?.reached ?? 0);
   const shown = survivors.some((one) => one.reached) ? survivors : [];
-  rows(byId("survivors"), ["epochs", "share", "reached", "stopped", "failed", "there now"], shown, ({ epoch, reached, stopped, failed, on }) => [
+  rows(byId("survivors"), ["epochs", ["drawn"], "reached", "stopped", "failed", "there now"], shown, ({ epoch, reached, stopped, failed, on }) => [
     element("th", { scope: "row", className: "number" }, String(epoch)),
     element("td", { className: "drawn" }, stack([["went", reached - stopped - failed - on], ["stopped", stopped], ["failed", failed], ["running", on]], most)),
     ...[reached, stopped, failed, on].map((value) => element("td", { className: "number" }, value.toLocaleString("en"))),
@@ -51,7 +51,7 @@ function drawCorrelation({ correlation }) {
     element("td", { className: "number" }, one.rho === null ? "–" : `${two(one.low)} to ${two(one.high)}`),
     element("td", { className: "number" }, one.n.toLocaleString("en")),
   ]);
-  if (!correlation.length) byId("correlation").replaceChildren(element("caption", { className: "muted" }, "There are no rungs."));
+  byId("correlation-what").textContent = correlation.length ? "Spearman's rank correlation of the accuracy after a rung and in the end, 95 % intervals" : "there are no rungs";
 }
 
 function drawMisses(table, misses, epochs, home) {

@@ -11,7 +11,7 @@ const SELDOM = 30; // seconds between looks for findings
 const WORDS = { act: "act", look: "look", ok: "fine" };
 const gantt = new Gantt(byId("gantt"));
 let span = wantedSpan();
-let cursor = null;
+let shown = null; // of what the panels show: cursor, and whether anybody searches
 let looked = 0; // when findings were read last, milliseconds
 const live = new Live(ask);
 
@@ -25,13 +25,14 @@ async function ask(signal) {
     looked = Date.now();
     read(`${api}/findings`).then(drawFindings, () => (looked = 0)); // it may take its time
   }
-  if (found.cursor === cursor) return false;
+  const state = `${found.cursor} ${found.alive}`;
+  if (state === shown) return false;
   gantt.update(found, there.now);
   byId("gantt").dataset.state = "drawn";
   drawWorkers(found);
   drawPace(found.throughput);
   drawFailures(found);
-  cursor = found.cursor;
+  shown = state;
   return true;
 }
 
@@ -60,7 +61,7 @@ function ending({ left, since, recent, last, planned, time_budget: budget }, ali
 }
 
 function drawWorkers({ workers, states }) {
-  rows(byId("workers"), ["worker", "device", "had a trial", "machine at work", "", "memory, at most", "trials", "of them", "latest"], workers, ({ id, device, busy, spans, took }) => {
+  rows(byId("workers"), ["worker", "device", "had a trial", "machine at work", ["in the mean"], "memory, at most", "trials", "of them", "latest"], workers, ({ id, device, busy, spans, took }) => {
     const of = new Map();
     for (const [, , code] of spans) of.set(states[code], (of.get(states[code]) ?? 0) + 1);
     const last = spans.at(-1);
@@ -123,13 +124,13 @@ function drawFailures({ failed, kinds, failures }) {
 }
 
 function drawDrivers({ now, drivers }) {
-  rows(byId("drivers"), ["process", "since", "last sign of life", ""], drivers, ({ host, pid, started, beat, ended, how, alive }) => [
+  rows(byId("drivers"), ["process", "since", "last sign of life", ["state"]], drivers, ({ host, pid, started, beat, ended, how, alive }) => [
     element("th", { scope: "row", title: host }, `${pid} on ${host}`),
     element("td", { className: "number" }, ago(now - started)),
     element("td", { className: "number" }, ago(now - beat)),
     element("td", {}, element("span", { className: `badge ${alive ? "live" : ""}` }, alive ? "searching" : ended === null ? "silent" : how === "lost" ? "lost" : "ended")),
   ]);
-  if (!drivers.length) byId("drivers").replaceChildren(element("caption", { className: "muted" }, "Nobody has searched it."));
+  byId("drivers-what").textContent = drivers.length ? "processes that search this study, and the latest that did" : "nobody has searched it";
 }
 
 function drawFindings({ at, findings }) {
@@ -158,7 +159,7 @@ function wantedSpan() {
 function show() {
   document.querySelector(`input[name=window][value="${span}"]`).checked = true;
   byId("json").href = `${api}/workers?${query({ window: span })}`;
-  cursor = null;
+  shown = null;
 }
 
 byId("window").addEventListener("change", (event) => {

@@ -1,17 +1,22 @@
 """What the charts draw, whole and by cursor."""
 
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from foveate.dashboards.points import TOO_OLD
-from foveate.search import store
+from foveate.search import databases, store
 from foveate.search.front import front, scaled_hypervolume
 from foveate.search.records import Study
 
-from .conftest import BARE, add_trial
+from .conftest import BARE, add_trial, browser
 
 POINTS = "/api/v1/studies/1/points"
 CHANGES = "/api/v1/studies/1/changes"
@@ -141,6 +146,60 @@ def test_changes_told_one_after_the_other_lead_to_the_whole(
         assert seen[n] == (x, y, state)
     assert on_front == whole["front"]
     assert cursor == whole["cursor"]
+
+
+def drawn(points: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
+    """Each trial of an answer: where it is drawn, if anywhere, and its state."""
+    columns = [points[name] for name in ("n", "x", "y", "state")]
+    return {n: rest for n, *rest in zip(*columns, strict=True)}  # type: ignore[misc]
+
+
+LIVES = st.sampled_from(["running", "epoch", "complete", "stopped", "failed"])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(LIVES, st.integers(0, 9)), min_size=1, max_size=8))
+def test_changes_since_any_cursor_lead_to_the_whole(
+    filled: Path, lives: list[tuple[str, int]]
+) -> None:
+    with TemporaryDirectory() as folder:
+        storage = f"sqlite:///{shutil.copy(filled, folder)}"
+        client, query = browser(storage), {"cost": "gflops"}
+        seen = [client.get(POINTS, params=query).json()]
+        engine = databases.open_database(storage)
+        with Session(engine) as session:
+            study = store.find_study(session, "digits")
+            for step, (life, size) in enumerate(lives):
+                running = store.trials(session, study, "running")
+                if life == "running" or not running:
+                    curve, state = (0.4 + 0.05 * size,), "running"
+                    add_trial(
+                        session, study, study.numbers, extra=size / 10, curve=curve, state=state
+                    )
+                elif life == "epoch":
+                    trial, share = running[-1], 0.5 + 0.05 * size
+                    epoch = {"accuracy": share, "train_loss": 1.0, "seconds": 1.0}
+                    store.record_epoch(session, trial, number=trial.epochs + 1, **epoch)
+                else:
+                    store.finish(session, running[size % len(running)], life)
+                session.commit()
+                if step % 2:
+                    seen.append(client.get(POINTS, params=query).json())
+        engine.dispose()
+        whole = client.get(POINTS, params=query).json()
+        for one in seen:
+            since = {"since": one["cursor"]}
+            answer = client.get(CHANGES, params=query | since)
+            if one["cursor"] == whole["cursor"]:
+                assert answer.status_code == 204
+                continue
+            said = answer.json()
+            found = drawn(one) | drawn(said["upsert"])
+            assert {n: rest for n, rest in found.items() if rest[1] is not None} == drawn(whole)
+            assert (said["front"] or one["front"]) == whole["front"]
+            assert (said["corners"] or one["corners"]) == whole["corners"]
+            for name in ("cursor", "running", "counts", "total"):
+                assert said[name] == whole[name]
 
 
 def test_a_cursor_of_another_life_is_told_to_start_over(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -109,6 +110,19 @@ def test_a_trial_is_shown_with_its_curve_and_why_it_ended(foveate: Run) -> None:
 
 
 @pytest.mark.usefixtures("some")
+def test_a_trial_is_drawn_into_a_file(foveate: Run, tmp_path: Path) -> None:
+    out = tmp_path / "trial.svg"
+    assert foveate("show", "tiny", "--trial", "2", "--svg", str(out)).exit_code == 0
+    picture = ElementTree.parse(out).getroot()
+    assert picture[0].text == "resnet8 with se at layer2.0.bn2"
+    drawn = [g.attrib["data-module"] for g in picture.iter() if "data-module" in g.attrib]
+    assert drawn == ["se"]
+    wrong = foveate("show", "tiny", "--trial", "2", "--svg", str(tmp_path / "no" / "trial.svg"))
+    assert wrong.exit_code == 2
+    assert re.match(r"foveate: cannot write '.*trial.svg': No such file", wrong.stderr)
+
+
+@pytest.mark.usefixtures("some")
 def test_a_study_is_deleted_when_the_user_says_so(foveate: Run, engine: Engine) -> None:
     asked = foveate("delete", "tiny", given="n\n")
     assert asked.exit_code == 1
@@ -192,6 +206,7 @@ def test_health_says_what_to_do(foveate: Run) -> None:
 MISTAKES = [
     (["show", "tini"], "no study 'tini'; did you mean 'tiny'? there are: tiny"),
     (["show", "tiny", "--trial", "7"], "study 'tiny' has no trial 7; it has trials 0 to 4"),
+    (["show", "tiny", "--svg", "x.svg"], "--svg draws one trial: say which with --trial"),
     (["rename", "tiny", "a/b"], "a study's name has 1 to 100 letters, digits, spaces and any of "),
     (["rename", "tini", "small"], "no study 'tini'; did you mean 'tiny'? there are: tiny"),
     (["delete", "tini", "--yes"], "no study 'tini'; did you mean 'tiny'? there are: tiny"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -262,6 +263,7 @@ def test_the_folder_holds_a_model_its_weights_and_a_card(
     names = sorted(path.name for path in one.folder.iterdir())
     assert [name for name in names if name != "__pycache__"] == [
         "README.md",
+        "architecture.svg",
         "model.py",
         "weights.safetensors",
     ]
@@ -276,9 +278,13 @@ def test_the_folder_holds_a_model_its_weights_and_a_card(
         f"`{one.made.trial.key}`",
         "- `layer1.0.bn2`: se(reduction=8) (https://",
         "from model import CLASSES, load, preprocess",
+        "](architecture.svg)",
     ):
         assert said in card
     assert "$" not in card
+    picture = ElementTree.parse(one.folder / "architecture.svg").getroot()
+    drawn = [g.attrib["data-module"] for g in picture.iter() if "data-module" in g.attrib]
+    assert sorted(drawn) == ["aw", "aw", "cram", "se", "steam"]
 
 
 @pytest.mark.slow
@@ -323,7 +329,7 @@ def trained(tmp_path: Path) -> Made:
 def test_an_export_may_be_repeated_in_its_folder(trained: Made, tmp_path: Path) -> None:
     out = export(trained.study, trained.trial, tmp_path / "deep" / "out")
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert sorted(before) == ["README.md", "model.py", "weights.safetensors"]
+    assert sorted(before) == ["README.md", "architecture.svg", "model.py", "weights.safetensors"]
     (out / "__pycache__").mkdir()
     (out / "model.py").write_text("old")
     assert export(trained.study, trained.trial, out) == out

@@ -113,6 +113,7 @@ def test_the_results_are_shown_drawn_and_exported(searched: Path) -> None:
         "model.py",
         "weights.safetensors",
         "README.md",
+        "architecture.svg",
     }
 
 
