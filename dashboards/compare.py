@@ -16,7 +16,7 @@ from ..spaces.parts import differing
 from ..spaces.picture import picture
 from ..spaces.placement import Module, Placement, diff
 from .drawings import drawings_of
-from .numbers import delta, gflops, parameters, percent, signed, significant, size
+from .numbers import bytes_, delta, gflops, parameters, percent, signed, significant
 from .pages import Frame
 from .repeats import repeats
 from .site import Asked, Site, asking, whole
@@ -248,7 +248,7 @@ Writer = Callable[[float], str]
 COSTS: dict[str, tuple[str, Writer]] = {
     "gflops": ("GFLOPs", gflops),
     "parameters": ("parameters", lambda value: parameters(int(value))),
-    "memory": ("memory", size),
+    "memory": ("memory", bytes_),
     "latency": ("latency", lambda value: f"{significant(value, 3)} ms"),
 }
 

@@ -13,7 +13,6 @@ __all__ = [
     "parameters",
     "percent",
     "signed",
-    "size",
     "word",
 ]
 
@@ -52,16 +51,6 @@ def parameters(count: int | None) -> str:
         if count >= size:
             return f"{significant(count / size, 4)}{SPACE}{unit}"
     return str(count)
-
-
-def size(count: float | None) -> str:
-    """A number of bytes: ``1.250 MB``, ``512 B``."""
-    if count is None:
-        return NONE
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= unit:
-            return f"{significant(count / unit, 4)}{SPACE}{name}"
-    return f"{count:.0f}{SPACE}B"
 
 
 def bytes_(count: float | None) -> str:

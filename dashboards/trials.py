@@ -17,7 +17,7 @@ from ..spaces.placement import Placement, draw
 from . import files
 from .drawings import drawings_of
 from .listing import ALWAYS, FIELDS, Column, Field, Listing, values
-from .numbers import delta, duration, gflops, parameters, percent, signed, significant, size
+from .numbers import bytes_, delta, duration, gflops, parameters, percent, signed, significant
 from .pages import Frame
 from .site import Asked, Site, asking, whole
 
@@ -282,7 +282,7 @@ WRITTEN: dict[str, Callable[[Any], str]] = {
     "extra": lambda value: signed(value, "%"),
     "params": parameters,
     "latency_ms": lambda value: f"{significant(value, 3)} ms",
-    "memory": size,
+    "memory": bytes_,
     "secs": duration,
     "front": lambda value: "yes" if value else "no",
 }

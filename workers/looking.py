@@ -27,8 +27,14 @@ CONTRAST = 0.1  # of its middle, from black to white at least: what hardly diffe
 
 RECTANGLE = "the rectangle that it attends to"
 SHARE = "the share of its attention that a position gets"
-FACTOR = "the factor by which it multiplies what is at a position, apart from each channel's own"
-LENGTH = "how many times as long the vector of channels at a position is behind it as before it"
+FACTOR = (
+    "the factor by which it multiplies what is at a position, apart from each channel's own; 1 is "
+    "the image's mean"
+)
+LENGTH = (
+    "how many times as long the vector of channels at a position is behind it as before it; 1 is "
+    "the image's mean"
+)
 WHY = {
     "weight": "it attends to the weights of a convolution, and to no position of an image",
     "mixer": "it takes the place of a convolution: there is no before and behind to compare",
@@ -46,10 +52,11 @@ def look(
     as it is.
 
     What a gate does to positions is measured, whatever it is: see ``factors``; where that says
-    less than half of it, as when channels change places, see ``lengths``. What does the same at
-    every position has no map. A module may say itself where it looks, by a method: the share of
-    its attention that each position gets, ``attended(x)``, (N, H, W); or a rectangle in pixels,
-    ``rectangle(x, image_size)``, with ``corners()``, (N, 4, 2).
+    less than half of it, as when channels change places, see ``lengths``. Either is drawn relative
+    to its mean in the image, so that one range of colours shows where in each of the images. What
+    does the same at every position has no map. A module may say itself where it looks, by a
+    method: the share of its attention that each position gets, ``attended(x)``, (N, H, W); or a
+    rectangle in pixels, ``rectangle(x, image_size)``, with ``corners()``, (N, 4, 2).
     """
     split = images.validation
     places = chosen(split, count, seed)
@@ -137,16 +144,20 @@ def _told(kind: str, part: nn.Module, x: Tensor, y: Tensor, side: int) -> dict[s
         return _nothing("nothing of these images comes in")
     a_NC, s_NHW, rest = factors(x, y)
     if rest > 0.5:
-        return _map(lengths(x, y), LENGTH)
+        return _map(_relative(lengths(x, y)), LENGTH)
     if is_flat(s_NHW):
         by_NC = (a_NC * s_NHW.nanmean((1, 2))[:, None]).nan_to_num(1.0)
         low, high = f"{by_NC.min():.3g}", f"{by_NC.max():.3g}"
         return _nothing(f"it multiplies each channel, by {low} to {high}, alike at every position")
-    return _map(s_NHW, FACTOR)
+    return _map(_relative(s_NHW), FACTOR)
 
 
 def _nothing(why: str) -> dict[str, Any]:
     return {"shows": "nothing", "why": why}
+
+
+def _relative(s_NHW: Tensor) -> Tensor:
+    return s_NHW / s_NHW.nanmean((1, 2), keepdim=True)
 
 
 def _map(s_NHW: Tensor, what: str) -> dict[str, Any]:

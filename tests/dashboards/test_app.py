@@ -23,6 +23,9 @@ from .conftest import add_study, add_trial, browser
 
 PAGES = ["/", "/s/1", "/s/1?cost=params&t=6", "/s/1/_panels", "/s/1/_drawer/4"]
 JSON = ["/api/v1/studies", "/api/v1/studies/1/points", "/api/v1/studies/1/changes?since=0"]
+PAGES += ["/s/1/trials", "/s/1/_trials?sort=-acc", "/s/1/trials/4", "/s/1/compare?t=3,4"]
+JSON += ["/api/v1/studies/1/trials", "/api/v1/studies/1/trials/4"]
+JSON += ["/api/v1/studies/1/compare?t=3,4", "/api/v1/studies/1/trials.json"]
 ALL = [*PAGES, *JSON]
 EVIL = "<img src=x onerror=alert(1)>"
 

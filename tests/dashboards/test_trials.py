@@ -1,11 +1,14 @@
 """The table of trials: as a page, as JSON and as files."""
 
 import csv
+import inspect
 import io
 import json
 import shutil
 import subprocess
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from foveate.dashboards import files
+from foveate.dashboards import compare, files, listing, trial, trials
 from foveate.dashboards.listing import ALWAYS, FIELDS, Listing
 from foveate.dashboards.repeats import repeats
 from foveate.dashboards.site import Site
@@ -395,6 +398,14 @@ def snapshot_of(session: Session, study: Study) -> Any:
     found = Site(engine, None).look(session, study.id)
     assert found is not None
     return found.snapshot
+
+
+@pytest.mark.parametrize("module", [compare, listing, trial, trials])
+def test_every_field_of_a_page_says_what_it_is(module: ModuleType) -> None:
+    for _, page in inspect.getmembers(module, inspect.isclass):
+        if is_dataclass(page) and page.__module__ == module.__name__ and page is not Listing:
+            for field in fields(page):
+                assert len(field.metadata["help"]) > 5, field.name
 
 
 def test_the_fields_say_what_they_are() -> None:

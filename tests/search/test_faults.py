@@ -17,7 +17,9 @@ from PIL import Image
 from foveate import Recipe, SearchSpec, build
 from foveate._files import Folder, read_file
 from foveate.errors import BadValue
+from foveate.search import looks
 from foveate.workers.checkpoints import WEIGHTS
+from foveate.workers.looking import LOOKS
 from foveate.workers.train import Training
 
 pytestmark = pytest.mark.usefixtures("forget_plugins")
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("forget_plugins")
 SITES, STEPS, EPOCHS = 3, 16, 3  # of resnet8's last norms; an epoch of the digits in batches of 64
 MIDDLE = SITES * (STEPS + STEPS // 2)  # calls until the middle of the second epoch
 QUICK = ["data.name=digits", "space.sites=['*.bn2']", f"recipe.epochs={EPOCHS}", "recipe.batch=64"]
+QUICK += ["looks=0"]
 
 ODD = '''
 import os
@@ -318,6 +321,7 @@ def test_images_that_vanish_in_mid_search_are_in_their_pack(
 @pytest.mark.slow
 def test_a_search_keeps_its_files_in_an_object_store(bucket: str, tmp_path: Path) -> None:
     changes = ["resources.workers=2", "trials=3", "space.modules=[se, eca]", f"folder={bucket}"]
+    changes.append("looks=2")
     ran = search(tmp_path, *changes)
     assert ran.returncode == 0, ran.stderr
     with sqlite3.connect(tmp_path / "foveate.db") as database:
@@ -325,13 +329,19 @@ def test_a_search_keeps_its_files_in_an_object_store(bucket: str, tmp_path: Path
             "SELECT state, address, worker FROM foveate_trial t"
             " JOIN foveate_artifact a ON a.trial_id = t.id WHERE kind = 'weights' ORDER BY number"
         ).fetchall()
+        drawn = database.execute(
+            "SELECT number, address FROM foveate_trial t"
+            " JOIN foveate_artifact a ON a.trial_id = t.id WHERE kind = 'attention'"
+        ).fetchall()
     assert [state for state, _, _ in rows] == ["complete"] * 3
     assert len({worker for _, _, worker in rows}) == 2  # one starts while the other trains
     best = (tmp_path / "results" / "tiny" / "best" / WEIGHTS).read_bytes()
     assert best in [read_file(weights) for _, weights, _ in rows]
     study = rows[0][1].partition("/0/")[0]
     for number in range(3):
-        assert Folder(f"{study}/{number}?{bucket.partition('?')[2]}").names() == [WEIGHTS]
+        left = [LOOKS, WEIGHTS] if number in dict(drawn) else [WEIGHTS]
+        assert Folder(f"{study}/{number}?{bucket.partition('?')[2]}").names() == left
+    assert all(len(looks.read(address).about["images"]) == 2 for _, address in drawn)
     assert not (tmp_path / "foveate-runs").exists()
 
 

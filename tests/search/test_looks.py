@@ -216,6 +216,16 @@ def test_a_broken_file_is_said_to_be_one(
         looks.read(str(path)).picture(0)
 
 
+def test_pictures_are_read_from_an_object_store(
+    bucket: str, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = Folder(bucket).at("7")
+    folder.write(LOOKS, Path(written(tmp_path / "a.zip", files)).read_bytes())
+    assert looks.read(folder.address(LOOKS)).about == json.loads(files["about.json"])
+    with pytest.raises(BadValue, match=r"^there are no pictures at 's3://.*/8/attention\.zip"):
+        looks.read(Folder(bucket).at("8").address(LOOKS))
+
+
 def test_pages_read_pictures_without_torch() -> None:
     code = "import sys; from foveate.search import looks; looks.scale(); print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
