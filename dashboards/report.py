@@ -38,7 +38,7 @@ from .heat import METRICS, heat
 from .points import history, points
 from .since import Since
 from .site import Asked, Site
-from .stops import accuracies_since, in_words, settings_of, stops
+from .stops import accuracies_since, in_words, settings_of, stops, verdicts_since
 from .view import View
 
 __all__ = ["Report", "Script", "report", "write"]
@@ -193,7 +193,7 @@ class Report:
                 "stops": stops(
                     asked,
                     Filter(),
-                    Since(store.verdicts_since).of(asked),
+                    Since(verdicts_since).of(asked),
                     Since(accuracies_since).of(asked),
                 ),
             },

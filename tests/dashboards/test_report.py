@@ -100,6 +100,7 @@ def test_its_charts_draw_what_the_pages_draw(
         assert axis["points"]["front"]["n"]
     for metric, said in data["heat"].items():
         assert said == client.get(f"{api}/heatmap?metric={metric}").json()
+    assert data["stops"] == client.get(f"{api}/stops").json()
     assert data["hypervolume"] == client.get(f"{api}/hypervolume").json()
 
 
