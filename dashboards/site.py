@@ -75,6 +75,7 @@ class Site:
         self.env.globals |= {"locked": token is not None, "launching": launching is not None}
         self.snapshots = Snapshots()
         self._answers: OrderedDict[str, bytes] = OrderedDict()
+        self._held = 0  # bytes of them
         self._lock = Lock()
         self._making: dict[str, Lock] = {}
 
@@ -164,9 +165,10 @@ class Site:
             text = json.dumps(made, separators=(",", ":")) if kind == "json" else made
             body = gzip.compress(text.encode(), 5, mtime=0)
             with self._lock:
+                self._held += len(body) - len(self._answers.pop(digest, b""))
                 self._answers[digest] = body
-                while sum(map(len, self._answers.values())) > KEPT and len(self._answers) > 1:
-                    self._answers.popitem(last=False)
+                while self._held > KEPT and len(self._answers) > 1:
+                    self._held -= len(self._answers.popitem(last=False)[1])
             return body
 
     def frame(self, asked: Asked, page: str) -> Frame:

@@ -51,6 +51,7 @@ export function swap(html) {
     });
     if (at) fresh.querySelector(at)?.focus({ preventScroll: true });
   }
+  age();
 }
 
 function focused(inside) {
@@ -69,9 +70,11 @@ export function ago(seconds) {
   return `${Math.round(seconds / 86400)} d ago`;
 }
 
-setInterval(() => {
+function age() {
   for (const time of document.querySelectorAll("time[data-ago]")) {
     const text = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
     if (time.textContent !== text) time.textContent = text;
   }
-}, 5000);
+}
+setInterval(age, 5000);
+age();

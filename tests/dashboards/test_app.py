@@ -1,5 +1,6 @@
 """The routes: what answers, to whom, with which headers."""
 
+import gzip
 import re
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
+from foveate.dashboards import site as site_module
 from foveate.dashboards import studies
 from foveate.dashboards.app import create_app, serve
 from foveate.dashboards.assets import HERE, Assets, shipped
@@ -337,3 +339,15 @@ def test_the_dashboard_starts_without_the_heavy_packages(storage: str) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"
+
+
+def test_answers_are_kept_up_to_a_limit(
+    client: TestClient, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_module, "KEPT", 2_000)
+    site = site_module.Site(databases.open_database(storage), None)
+    for i in range(50):
+        body = site._answer(f"answer {i}", lambda i=i: f"{i}" * 3_000, "html")  # type: ignore[misc]
+        assert gzip.decompress(body) == f"{i}".encode() * 3_000
+    assert site._held == sum(map(len, site._answers.values())) <= 2_000
+    assert "answer 49" in site._answers and "answer 0" not in site._answers

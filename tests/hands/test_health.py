@@ -190,14 +190,14 @@ def test_without_repeats_noise_is_the_wiggle_of_late_epochs(look: Look, add: Add
 
 @pytest.mark.parametrize("slope", [0.0, 0.05])
 def test_a_straight_curve_has_no_wiggle(slope: float) -> None:
-    assert health._wiggle([0.3 + slope * n for n in range(5)]) == pytest.approx(0.0, abs=1e-12)
+    assert health.wiggle([0.3 + slope * n for n in range(5)]) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_wiggle_is_the_residual_standard_deviation() -> None:
     rng = np.random.default_rng(1)
     end = rng.random(5)
     _, (residual,), *_ = np.polyfit(range(5), end, 1, full=True)
-    assert health._wiggle([*end]) == pytest.approx(float(np.sqrt(residual / 3)))
+    assert health.wiggle([*end]) == pytest.approx(float(np.sqrt(residual / 3)))
 
 
 def test_the_end_is_projected_from_the_recent_pace(look: Look, add: Add, drive: Drive) -> None:
