@@ -102,19 +102,24 @@ def as_json(asked: Asked, query: Mapping[str, str]) -> dict[str, Any]:
 def written(
     kind: str, site: Site, asked: Asked, wanted: Sequence[Field], rows: Column
 ) -> Iterator[str]:
-    """The trials of ``rows`` as a file; it is written while it is sent, by another thread."""
-    with site.session() as session:
-        open_ = replace(asked, session=session)
-        cuts = (rows[at : at + PIECE] for at in range(0, len(rows), PIECE))
-        pieces = (table_of(open_, wanted, cut) for cut in cuts)
-        names = [one.id for one in wanted]
-        if kind == "csv":
-            yield from files.as_csv(names, pieces)
-        elif kind == "json":
-            yield from files.as_json(names, pieces)
-        else:
-            numbers = [one.kind == "number" for one in wanted]
-            yield from files.as_tex([one.label for one in wanted], numbers, pieces)
+    """The trials of ``rows`` as a file; it is written while it is sent, by another thread.
+
+    Between its pieces it holds no connection: who reads slowly keeps nobody waiting.
+    """
+
+    def piece(cut: Column) -> list[tuple[Any, ...]]:
+        with site.session() as session:
+            return table_of(replace(asked, session=session), wanted, cut)
+
+    pieces = (piece(rows[at : at + PIECE]) for at in range(0, len(rows), PIECE))
+    names = [one.id for one in wanted]
+    if kind == "csv":
+        yield from files.as_csv(names, pieces)
+    elif kind == "json":
+        yield from files.as_json(names, pieces)
+    else:
+        numbers = [one.kind == "number" for one in wanted]
+        yield from files.as_tex([one.label for one in wanted], numbers, pieces)
 
 
 def table_of(asked: Asked, wanted: Sequence[Field], rows: Column) -> list[tuple[Any, ...]]:

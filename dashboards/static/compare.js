@@ -12,7 +12,7 @@ let drawn = null; // the data of the chart, as it was sent
 
 if (!location.search && compared(page.id).length) location.replace(compareAddress(page.id, compared(page.id)));
 
-const live = new Live(async (signal) => {
+new Live(async (signal) => {
   const changes = await read(`/api/v1/studies/${page.id}/changes?since=${cursor}`, signal);
   if (!changes) return false;
   const ours = changes.reset || page.numbers.some((n) => changes.upsert?.n.includes(n));
@@ -58,4 +58,3 @@ document.addEventListener("keydown", (event) => {
 });
 
 draw();
-live.later();

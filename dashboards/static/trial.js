@@ -4,15 +4,14 @@ import { compared, MOST, toggle } from "./comparing.js";
 import { curvesChart } from "./curves.js";
 import { byId, pageData, say, swap } from "./dom.js";
 import { Live, read } from "./live.js";
+import "./menus.js";
 
 const page = pageData("page");
 let { cursor } = page;
 let chart = null;
 let drawn = null; // the data of the chart, as it was sent
 
-const ENDED = ["complete", "stopped", "failed", "infeasible"];
-
-const live = new Live(async (signal) => {
+new Live(async (signal) => {
   const changes = await read(`/api/v1/studies/${page.id}/changes?since=${cursor}`, signal);
   if (!changes) return false;
   const mine = changes.reset || changes.upsert?.n.includes(page.number) || changes.front;
@@ -86,4 +85,3 @@ document.addEventListener("keydown", (event) => {
 });
 
 arrived();
-live.later();

@@ -1,8 +1,9 @@
 // The Trials page: the table, where it is read stays where it is; what is new waits behind a button.
 
 import { compared, MOST, toggle } from "./comparing.js";
-import { byId, pageData, say, swap } from "./dom.js";
+import { byId, pageData, say } from "./dom.js";
 import { Live, read } from "./live.js";
+import "./menus.js";
 
 const page = pageData("page");
 const table = `/s/${page.id}/_trials`;
@@ -12,7 +13,7 @@ let reading = 0; // of the latest look at another part of the table
 
 // ------------------------------------------------------------------------------------- what is new
 
-const live = new Live(async (signal) => {
+new Live(async (signal) => {
   const changes = await read(`/api/v1/studies/${page.id}/changes?since=${cursor}`, signal);
   if (!changes) return false;
   const asked = reading;
@@ -161,9 +162,6 @@ document.addEventListener("click", (event) => {
     const row = event.target.closest("#list tr[data-trial]");
     if (row && !String(getSelection())) location.assign(row.querySelector("th a").href);
   }
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
-  }
 });
 
 document.addEventListener("change", (event) => {
@@ -182,13 +180,6 @@ document.addEventListener("keydown", (event) => {
     byId("search").focus();
     byId("search").select();
   }
-  if (event.key === "Escape") {
-    const menu = document.querySelector("details.menu[open]");
-    if (menu) {
-      menu.open = false;
-      menu.querySelector("summary").focus();
-    }
-  }
   const row = event.target.closest("#list tr[data-trial]");
   if (row && ["ArrowUp", "ArrowDown"].includes(event.key)) {
     const next = event.key === "ArrowUp" ? row.previousElementSibling : row.nextElementSibling;
@@ -204,4 +195,3 @@ document.addEventListener("keydown", (event) => {
 addEventListener("popstate", () => location.reload());
 
 arrived();
-live.later();
