@@ -276,7 +276,7 @@ def in_words(settings: Stopping, epochs: int) -> list[str]:
     at = f"every epoch from {every[0]} to {every[-1]}"
     if settings.rule != "median":
         at = f"epoch {listed(every)}"
-    share = f"{100 / settings.factor:.0f} %"
+    share = f"{100 / settings.factor:.3g} %"
     means = {
         "pareto": "It goes on if no other there is both more accurate and no dearer, or if it is "
         f"among the best {share} by rank: by how many fronts have to be peeled off first. What "

@@ -4,7 +4,7 @@ import { element } from "./dom.js";
 
 const STOPS = ["#b35806", "#f1a340", "#f7f7f7", "#67a9cf", "#0b559f"].map(channels); // -1 to 1
 const FEW = 3; // trials: less say little
-const UNITS = { gain: "points over nothing there", front: "% of the front have it there", n: "trials have it there", together: "members of the front have both" };
+const UNITS = { gain: "points over nothing there", front: "of the front have it there", n: "trials have it there", together: "members of the front have both" };
 
 export class Heatmap {
   /** `compact`: numbers alone, for a panel beside others. */

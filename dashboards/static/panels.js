@@ -43,9 +43,8 @@ export function node(tag, properties = {}) {
   return made;
 }
 
-/** Bars side by side, from 0 to the highest; `said(i)` is what one says, `whole` what all do. */
-export function bars(values, said, whole) {
-  const most = Math.max(...values, 1e-9);
+/** Bars side by side, from 0 to the highest or `most`; `said(i)` is what one says, `whole` all. */
+export function bars(values, said, whole, most = Math.max(...values, 1e-9)) {
   const svg = node("svg", { class: "bars", viewBox: `0 0 ${values.length} 40`, preserveAspectRatio: "none", role: "img", "aria-label": whole });
   values.forEach((value, i) => {
     const height = (38 * value) / most;
