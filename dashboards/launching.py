@@ -23,7 +23,7 @@ from ..search import store
 from ..search.records import Study
 from .drivers import Drivers, Run
 from .guard import json_of
-from .numbers import duration
+from .numbers import duration, word
 from .processes import answer
 from .site import Site, asking, lives
 from .studies import backbone_of, dataset_of
@@ -167,7 +167,7 @@ def run_json(drivers: Drivers, run: Run, study_id: int | None) -> dict[str, Any]
 
 def expected(session: Session, found: dict[str, Any]) -> str:
     """How long the search of a preview takes, and how that is known."""
-    what = f"{found['trials']:,} trials of {found['epochs']:,} epochs"
+    what = f"{word(found['trials'], 'trial')} of {word(found['epochs'], 'epoch')}"
     if found["time_budget"] is not None:
         what += f", ended after {duration(found['time_budget'])}"
     if found["elsewhere"]:

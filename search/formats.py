@@ -87,9 +87,15 @@ def write(study: Study, trial: Trial, format: str, out: Path, say: Say = lambda 
     say("checking")
     if format == "onnx" and find_spec("onnxruntime") is None:
         return f"{figures}; its logits were not compared: onnxruntime is not installed"
-    difference = _difference(trained, study, format, out)
+    try:
+        difference = _difference(trained, study, format, out)
+    except BadValue:
+        if format != "module":
+            out.unlink()  # nobody shall take it for the network
+        raise
     one = "" if batch == "any" else "; it takes one image at a time"
-    return f"{figures}, logits within {difference:.1g} of those trained{one}"
+    near = f"within {difference:.1g} of" if difference else "equal to"
+    return f"{figures}, logits {near} those trained{one}"
 
 
 def zipped(folder: Path, out: Path, name: str) -> Path:
@@ -109,7 +115,7 @@ def zipped(folder: Path, out: Path, name: str) -> Path:
 def _imported(folder: Path) -> ModuleType:
     """The ``model.py`` of an export; no bytecode is left beside it."""
     path = folder / "model.py"
-    module = ModuleType("model")
+    module = sys.modules["foveate_exported"] = ModuleType("foveate_exported")
     module.__file__ = str(path)
     exec(compile(path.read_text("utf-8"), path, "exec"), module.__dict__)
     return module
@@ -219,13 +225,15 @@ def _difference(trained: nn.Module, study: Study, format: str, path: Path) -> fl
     with TemporaryDirectory() as folder:
         torch.save({"raw": raw, "images": images}, f"{folder}/images.pt")
         words = [format, str(path.absolute()), f"{folder}/images.pt", f"{folder}/logits.pt"]
-        ran = subprocess.run(
-            [sys.executable, "-P", "-B", "-c", _ELSEWHERE, *words],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
+        try:
+            ran = subprocess.run(
+                [sys.executable, "-P", "-B", "-c", _ELSEWHERE, *words],
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+            )
+        except subprocess.TimeoutExpired:
+            raise BadValue(f"the export says nothing within {PATIENCE:g} s") from None
         if ran.returncode:
             last = (ran.stderr.strip().splitlines() or ["it was killed"])[-1]
             raise BadValue(f"the export does not run in a process of its own: {last[:200]}")

@@ -119,7 +119,7 @@ def test_a_module_from_the_page_runs_elsewhere(browser: TestClient, tmp_path: Pa
     found = exported(browser, 0, "module")
     assert found["state"] == "done", found
     assert found["name"] == "my-own-digits-trial-0.zip"
-    assert "parameters and" in found["message"] and "logits within" in found["message"]
+    assert "parameters and" in found["message"] and "those trained" in found["message"]
     assert set(found["stages"]) <= {"reading", "building", "checking"}
     file = browser.get(found["url"])
     assert file.headers["content-disposition"] == f'attachment; filename="{found["name"]}"'
@@ -281,3 +281,23 @@ def test_an_export_needs_the_token_and_our_own_page(storage: str) -> None:
 )
 def test_a_files_name_is_plain_whatever_the_study_is_called(name: str, plain: str) -> None:
     assert _plain(name) == plain
+
+
+@pytest.mark.slow
+def test_a_file_that_is_not_the_network_is_not_left(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = databases.open_database(f"sqlite:///{real}/foveate.db", read_only=True)
+
+    def another(*_: Any) -> torch.nn.Module:
+        torch.manual_seed(1)
+        return build(Placement("resnet8"), len(CLASSES), image_size=SIZE).eval()
+
+    monkeypatch.setattr(formats, "_trained", another)
+    with Session(engine) as session:
+        study = store.find_study(session, NAME)
+        trial = store.find_trial(session, study, 0)
+        with pytest.raises(formats.BadValue, match="the logits of the export differ by"):
+            formats.write(study, trial, "pt2", tmp_path / "net.pt2")
+    engine.dispose()
+    assert not (tmp_path / "net.pt2").exists()
