@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 __all__ = ["bundle"]
 
-IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w.-]+)";$', re.MULTILINE)
+IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"\./([\w.-]+)";$', re.MULTILINE)
 EXPORT = re.compile(
     r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE
 )  # no "let": who imports one sees it change
@@ -44,7 +44,7 @@ def bundle(entry: str, sources: Mapping[str, str]) -> str:
 
 def _function(name: str, source: str, exported: Sequence[str]) -> str:
     def imported(found: re.Match[str]) -> str:
-        names = ", ".join(one.replace(" as ", ": ") for one in _listed(found[1]))
+        names = ", ".join(one.replace(" as ", ": ") for one in _listed(found[1] or ""))
         return f"const {{ {names} }} = {_variable(found[2])};"
 
     body = EXPORT.sub("", IMPORT.sub(imported, source))
