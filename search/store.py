@@ -633,10 +633,10 @@ def overview(session: Session, study_id: int | None = None) -> list[Overview]:
         counts.setdefault(id, dict.fromkeys(STATES, 0))[state] = count
     # the most accurate trial is never dominated, so the front has it
     on_front = select(Study.id, func.count(), func.max(Trial.accuracy)).where(*mine, Trial.on_front)
-    fronts = {row[0]: row for row in session.execute(on_front.group_by(Study.id)).tuples()}
+    fronts = {row[0]: row for row in session.execute(on_front.group_by(Study.id))}
     first = (Trial.number == 0, Trial.origin == "bare", Trial.state == "complete")
     begun = session.execute(select(Study.id, Trial.accuracy).where(*mine, *first))
-    bare: dict[int, float | None] = dict(begun.tuples().all())
+    bare = {row.id: row.accuracy for row in begun}
     steps: dict[int, list[tuple[int, float]]] = {}
     moved = select(FrontStep.study_id, FrontStep.finished, FrontStep.hypervolume)
     moved = moved.join(Study, Study.id == FrontStep.study_id).where(wanted)

@@ -130,7 +130,7 @@ def test_a_module_from_the_page_runs_elsewhere(browser: TestClient, tmp_path: Pa
         names = archive.namelist()
         archive.extractall(tmp_path)
     folder = "my-own-digits-trial-0"
-    files = ("README.md", "model.py", "weights.safetensors")
+    files = ("README.md", "architecture.svg", "model.py", "weights.safetensors")
     assert names == [f"{folder}/{name}" for name in files]
     code = "import model, torch; print(tuple(model.load()(torch.zeros(2, 3, 16, 16)).shape))"
     ran = subprocess.run(
