@@ -51,10 +51,4 @@ document.addEventListener("click", (event) => {
   go(page.numbers.filter((n) => n !== Number(link.dataset.remove)));
 });
 
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.defaultPrevented || event.target.matches("input, select, textarea")) return;
-  event.preventDefault();
-  byId("search")?.focus();
-});
-
 draw();

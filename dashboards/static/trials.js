@@ -174,12 +174,6 @@ document.addEventListener("change", (event) => {
 document.addEventListener("compared", () => rows().forEach(mark));
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.matches("input, select, textarea");
-  if (event.key === "/" && !typing && !event.defaultPrevented) {
-    event.preventDefault();
-    byId("search").focus();
-    byId("search").select();
-  }
   const row = event.target.closest("#list tr[data-trial]");
   if (row && ["ArrowUp", "ArrowDown"].includes(event.key)) {
     const next = event.key === "ArrowUp" ? row.previousElementSibling : row.nextElementSibling;
