@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.foveate-ready
 
-.PHONY: search test lint format dashboard bench soak clean
+.PHONY: search test lint format dashboard demo screenshots bench soak clean
 
 search: $(READY)
 	$(BIN)/foveate search --time-budget 5m
@@ -39,6 +39,16 @@ bench: $(READY)
 	$(BIN)/python benchmarks/samplers.py
 	$(BIN)/python benchmarks/storage.py
 	$(BIN)/python benchmarks/dashboard.py
+
+# what `foveate dashboard --demo` shows; again: goes on where it ended
+DEMO := sqlite:///results/demo.db
+demo: $(READY)
+	mkdir -p results
+	$(BIN)/foveate search docs/demo.yaml --study "where attention helps" --storage $(DEMO) --plain
+	$(BIN)/python docs/demo.py results/demo.db
+
+screenshots: $(READY)
+	$(BIN)/python docs/screenshots.py
 
 soak: $(READY)
 	$(BIN)/python tests/search/torture.py --storage sqlite --minutes 20

@@ -270,9 +270,15 @@ def dashboard(
             "whoever is on this machine",
         ),
     ] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="A recorded search in place of a database")
+    ] = False,
 ) -> None:
     """Serve the studies of a database as a page that follows a running search."""
+    from contextlib import nullcontext
+
     from .dashboards.app import serve
+    from .dashboards.demo import unpacked
     from .dashboards.tokens import generated, read_token
 
     if [token is not None, token_file is not None, generate_token].count(True) > 1:
@@ -282,17 +288,21 @@ def dashboard(
     if generate_token:
         token, path = generated()
         print(f"The token is in {path}, too.", file=sys.stderr)
-    serve(
-        storage,
-        host=host,
-        port=port,
-        token=token,
-        show_token=generate_token,
-        allowed_hosts=allowed_hosts or (),
-        behind_proxy=behind_proxy,
-        exports=exports,
-        allow_launch=allow_launch,
-    )
+    try:
+        with unpacked() if demo else nullcontext(storage) as served:
+            serve(
+                served,
+                host=host,
+                port=port,
+                token=token,
+                show_token=generate_token,
+                allowed_hosts=allowed_hosts or (),
+                behind_proxy=behind_proxy,
+                exports=exports,
+                allow_launch=allow_launch,
+            )
+    except UnknownName as error:  # there is no database
+        raise UnknownName(f"{error}; `foveate dashboard --demo` shows a recorded one") from None
 
 
 @command("foveate pack images/flowers --image-size 224")

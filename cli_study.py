@@ -341,6 +341,19 @@ def data(
         print(path)
 
 
+@command("foveate report cluttered-digits-resnet8 --out report.html")
+def report(
+    study: Name,
+    out: Annotated[Path, typer.Option(help="File to write")] = Path("report.html"),
+    storage: Storage = DATABASE,
+) -> None:
+    """Write a study as one HTML file that needs nothing else: charts, tables, settings."""
+    from .dashboards.report import write
+
+    size = write(storage, study, out)
+    print(f"the report of study {study!r} is in {out}: {size / 1e6:.1f} MB")
+
+
 @command("foveate health cluttered-digits-resnet8")
 def health(study: Name, storage: Storage = DATABASE) -> None:
     """How a study is doing, and what to do about it."""

@@ -234,6 +234,7 @@ def row_of(asked: Asked, view: View, luck: Noise, row: int, noisy: bool) -> Row:
     at_bare = known.get(view.axis.cost) if snapshot.bare is None else column[snapshot.bare]
     sd, seeds = luck.own.get(row, (None, 1))
     compared = row != snapshot.bare and state == "complete"
+    extra = 100 * (column[row] / at_bare - 1) if at_bare and row != snapshot.bare else np.nan
     return Row(
         number=number,
         origin=snapshot.text("origin", row) or "",
@@ -244,9 +245,7 @@ def row_of(asked: Asked, view: View, luck: Noise, row: int, noisy: bool) -> Row:
         seeds=seeds,
         noisy=noisy,
         cost=float(column[row]),
-        extra=100 * (float(column[row]) / at_bare - 1)
-        if at_bare and row != snapshot.bare
-        else None,
+        extra=float(extra) if np.isfinite(extra) else None,  # some costs are not known of all
         strip=drawings_of(asked).strip(number),
     )
 

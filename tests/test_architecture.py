@@ -27,6 +27,7 @@ def loaded_after(code: str) -> set[str]:
         "import foveate",
         "import foveate.cli",
         "import foveate.dashboards.app",
+        "import foveate.dashboards.report, foveate.dashboards.demo",
         "from foveate.search import records, store, front; from foveate.spaces import placement",
         "from foveate.search import pictures",
     ],

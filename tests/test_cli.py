@@ -13,7 +13,7 @@ import foveate as foveate_package
 from foveate.cli import app
 
 EXAMPLE = str(Path(foveate_package.__file__).parent / "examples" / "plugin.py")
-COMMANDS = ("search", "studies", "front", "replay", "export", "dashboard")
+COMMANDS = ("search", "studies", "front", "replay", "export", "dashboard", "report")
 COMMANDS += ("pack", "modules", "sites", "cost")
 
 

@@ -173,7 +173,10 @@ def hostile(storage: str) -> None:
     """A study whose every name is a piece of HTML that would run."""
     with Session(databases.open_database(storage)) as session, session.begin():
         study = add_study(session, EVIL)
-        study.spec = {"space": {"backbone": EVIL}, "data": {"name": f"</script>{EVIL}"}}
+        study.spec = study.spec | {
+            "space": {"backbone": EVIL},
+            "data": {"name": f"</script>{EVIL}"},
+        }
         add_trial(session, study, 0, origin="bare", curve=(0.5, 0.6))
         evil = {"layer1.0": EVIL}
         add_trial(
