@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from ..search import store
-from ..search.health import LATE, wiggle
+from ..search.health import LATE, LONG, wiggle
 from .snapshot import Snapshot
 
 __all__ = ["Noise", "noise_of", "within_noise"]
@@ -34,7 +34,8 @@ class Noise:
 def noise_of(session: Session, snapshot: Snapshot, on_front: Sequence[int]) -> Noise:
     """From placements trained with several seeds; else a guess from the ends of the front's curves.
 
-    The guess is the median of how much the last ``LATE`` epochs scatter about a straight line.
+    The guess is the median of how much the last ``LATE`` epochs scatter about a straight line, of
+    curves of at least ``LONG``: in a shorter one they still rise.
     """
     groups = snapshot.kept("seeds", lambda: _seeds(snapshot))
     own = {row: (float(np.std(values, ddof=1)), len(values)) for row, values in groups.items()}
@@ -44,8 +45,8 @@ def noise_of(session: Session, snapshot: Snapshot, on_front: Sequence[int]) -> N
         pooled = float(np.sqrt(squares / sum(len(values) - 1 for values in freedom)))
         placements = "1 placement" if len(freedom) == 1 else f"{len(freedom):,} placements"
         return Noise(pooled, f"from {placements} trained with several seeds", own)
-    ends = store.ends_of_some(session, [int(snapshot.id[row]) for row in on_front], LATE)
-    wiggles = [wiggle(end) for end in ends if len(end) == LATE]
+    long = [int(snapshot.id[row]) for row in on_front if snapshot.epochs[row] >= LONG]
+    wiggles = [wiggle(end) for end in store.ends_of_some(session, long, LATE)]
     if not wiggles:
         return Noise(None, "not known: no seed was repeated, and the curves are short", {})
     how = f"guessed from the last {LATE} epochs of the front's curves, as no seed was repeated"

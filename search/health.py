@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from . import store
 from .records import ENDED, Driver, Study, now
 
-__all__ = ["LATE", "Finding", "findings", "first_line", "kind", "wiggle"]
+__all__ = ["LATE", "LONG", "Finding", "findings", "first_line", "kind", "wiggle"]
 
 SLOW = 10.0  # times as long as an epoch usually takes: it hangs
 LEAST = 60.0  # seconds in which no epoch hangs
@@ -26,6 +26,7 @@ FAILING = 0.1  # share of failures from which on something has to be done
 FLAT = 20  # fully trained trials without a gain of the hypervolume that are many
 GAIN = 0.001  # relative: a smaller one is none
 LATE = 5  # last epochs of a curve whose wiggle is noise
+LONG = 2 * LATE  # epochs of a curve that is about flat in the last of them
 RECENT = 20  # trials whose pace is that of the rest
 SHOWN = 3  # reasons of failures, the commonest
 
@@ -267,7 +268,8 @@ def _noise(rows: Sequence[_Row], ends: dict[int, list[float]]) -> Iterable[Findi
         squares = sum(stdev(values) ** 2 * (len(values) - 1) for values in groups)
         noise, how = sqrt(squares / freedom), f"{_count(len(groups), 'placement')} trained again"
     else:
-        wiggles = [wiggle(end) for end in ends.values() if len(end) == LATE]
+        epochs = {row.number: row.epochs for row in complete}
+        wiggles = [wiggle(end) for n, end in ends.items() if epochs.get(n, 0) >= LONG]
         if not wiggles:
             return
         noise, how = median(wiggles), f"a guess from the last {LATE} epochs, no seed being repeated"

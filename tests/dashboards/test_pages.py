@@ -254,10 +254,13 @@ def test_neighbours_whose_bars_overlap_are_within_noise() -> None:
 
 def test_a_guess_of_the_noise_is_from_the_ends_of_the_fronts_curves(session: Session) -> None:
     study = add_study(session, "longer")
-    wiggling = (0.5, 0.6, 0.61, 0.59, 0.61, 0.59, 0.61)
+    rising = (0.2, 0.4, 0.5)
+    wiggling = (*rising, 0.55, 0.58, 0.6, 0.61, 0.59, 0.61, 0.59, 0.61)
     add_trial(session, study, 0, origin="bare", curve=wiggling)
+    add_trial(session, study, 1, extra=0.1, curve=(*rising, 0.6, 0.65, 0.7))
     _, asked = asked_of(session, study)
-    noise = noise_of(session, asked.snapshot, [0])
+    assert noise_of(session, asked.snapshot, [1]).common is None  # it rises to its end
+    noise = noise_of(session, asked.snapshot, [0, 1])
     assert noise.common == pytest.approx(wiggle(wiggling[-5:]))
     assert noise.how.startswith("guessed from the last 5 epochs")
 
