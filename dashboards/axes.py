@@ -75,12 +75,14 @@ def fitting_axis(snapshot: Snapshot) -> Axis:
     """The axis to open on: of the first cost that the search makes small.
 
     Of GFLOPs it is the extra ones, where on GFLOPs the front would be a wall: where its range is
-    over 20 times its median step.
+    over 20 times its median step, or that of all fully trained trials over 20 times its range.
     """
     cost = snapshot.study.objectives[1]
     if cost != "gflops":
         return next(axis for axis in AXES if axis.cost == cost)
     costs = np.unique(snapshot.gflops[snapshot.on_front]).tolist()
     steps = [b - a for a, b in pairwise(costs)]
-    wall = bool(steps) and costs[-1] - costs[0] > 20 * median(steps)
+    span = costs[-1] - costs[0] if steps else 0.0
+    all_costs = snapshot.gflops[snapshot.complete]
+    wall = bool(steps) and (span > 20 * median(steps) or np.ptp(all_costs) > 20 * span)
     return axis_called("extra" if wall else "gflops")

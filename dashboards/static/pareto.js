@@ -279,7 +279,7 @@ export class Pareto {
     this.chart.setOption({
       animation: false,
       textStyle: { fontFamily: FONT },
-      grid: { left: 6, right: 18, top: 26, bottom: 26, containLabel: true },
+      grid: { left: 6, right: 24, top: 26, bottom: 26, containLabel: true },
       tooltip: tooltip(colours, (point) => this.describe(point)),
       dataZoom: [0, 1].map((i) => ({ type: "inside", [i ? "yAxisIndex" : "xAxisIndex"]: 0, filterMode: "none", zoomOnMouseWheel: "shift", moveOnMouseMove: !TOUCH, moveOnMouseWheel: false, disabled: TOUCH })),
       xAxis: {

@@ -191,14 +191,21 @@ def test_an_unknown_axis_says_which_there_are(session: Session, study: Study) ->
 
 
 def test_the_page_opens_on_extra_cost_where_the_front_would_be_a_wall() -> None:
-    def opened(*costs: float, objective: str = "gflops") -> str:
+    def opened(*costs: float, dearest: float | None = None, objective: str = "gflops") -> str:
         study = SimpleNamespace(objectives=["accuracy", objective])
-        on_front = np.ones(len(costs), dtype=bool)
-        seen: Any = SimpleNamespace(gflops=np.array(costs), on_front=on_front, study=study)
+        every = [*costs] if dearest is None else [*costs, dearest]
+        seen: Any = SimpleNamespace(
+            gflops=np.array(every),
+            on_front=np.arange(len(every)) < len(costs),
+            complete=np.ones(len(every), dtype=bool),
+            study=study,
+        )
         return axes.fitting_axis(seen).id
 
     assert opened() == opened(1.0) == opened(1.0, 1.1, 1.3, 1.4) == "gflops"
     assert opened(1.0, 1.001, 1.002, 1.003, 1.004, 1.5) == "extra"
+    assert opened(1.0, 1.1, 1.2, dearest=4.0) == "gflops"
+    assert opened(1.0, 1.1, 1.2, dearest=6.0) == "extra"
     assert opened(1.0, objective="parameters") == "params"
 
 
