@@ -152,4 +152,6 @@ def _labels(sites: Sequence[Mapping[str, Any]]) -> dict[str, str]:
             found[path] = name if block in own else name + path.removeprefix(block)
         elif stage and "stage" in site.get("kinds", ()):
             found[path] = f"s{stage}"
+        elif "stem" in site.get("kinds", ()):
+            found[path] = "stem"
     return found

@@ -123,7 +123,7 @@ def test_what_stands_where_is_read_once_and_in_the_order_of_the_network(session:
     assert stands.trials.tolist() == list(range(10))
     add_trial(session, study, 10, chosen={"bn1": "cbam", "layer2.1": "aw"})
     later = looked(session, study, snapshots).stands
-    assert later.places[0].label == "bn1"
+    assert later.places[0].label == "stem"
     assert later.numbers_with("aw", None).tolist() == [4, 10]
     assert stands.numbers_with("aw", None).tolist() == [4]
 
@@ -137,7 +137,7 @@ def test_places_have_short_names_where_these_are_clear() -> None:
     ]
     from foveate.dashboards.placements import _labels
 
-    named = {"layer1.0.bn2": "s1b1.bn2", "layer1.0.relu": "s1b1", "layer1": "s1"}
+    named = {"conv1": "stem", "layer1.0.bn2": "s1b1.bn2", "layer1.0.relu": "s1b1", "layer1": "s1"}
     assert _labels(sites) == named
     both = [{**site, "backbone": name} for name in ("a", "b") for site in sites]
     assert _labels(both) == {}
