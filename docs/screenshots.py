@@ -26,6 +26,8 @@ OUT = Path(__file__).parent / "screenshots"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = {"": 1500, "-narrow": 390}  # ending of the name -> pixels
 NARROW = ("front", "trials", "trial")  # pages that are taken that narrow, too
+LOOKS: dict[str, Any] = {"reduced_motion": "reduce", "locale": "en-GB", "timezone_id": "UTC"}
+TOKEN = "for the pictures"
 MOST = 250_000  # bytes of a picture
 DRAWN = """() => [...document.querySelectorAll('.chart')].every(
     (box) => !box.offsetParent || box.matches('.none') || box.childElementCount)"""
@@ -47,10 +49,16 @@ def pages(study: dict[str, Any], front: list[int]) -> dict[str, str]:
 
 
 def picture(page: Page, address: str) -> Image.Image:
-    """The whole page, once nothing moves any more."""
+    """The whole page at an address."""
     answer = page.goto(address, wait_until="load")
     if answer is None or not answer.ok:
         sys.exit(f"screenshots: {address} answers {answer and answer.status}")
+    return settled(page)
+
+
+def settled(page: Page) -> Image.Image:
+    """The whole page, once nothing moves any more."""
+    page.evaluate("document.querySelectorAll('img').forEach((one) => (one.loading = 'eager'))")
     before = b""
     for _ in range(30):
         page.wait_for_timeout(400)
@@ -58,35 +66,50 @@ def picture(page: Page, address: str) -> Image.Image:
         if taken == before and page.evaluate(DRAWN):
             return Image.open(io.BytesIO(taken)).convert("RGB")
         before = taken
-    sys.exit(f"screenshots: {address} does not come to rest")
+    sys.exit(f"screenshots: {page.url} does not come to rest")
+
+
+def save(image: Image.Image, file: Path) -> None:
+    """Keep a picture without loss."""
+    image.save(file, lossless=True, quality=100)
+    size = file.stat().st_size
+    print(f"{file}: {size:,} bytes")
+    if size > MOST:
+        sys.exit(f"screenshots: {file} has more than {MOST:,} bytes")
 
 
 def take(opened: Browser, server: str, out: Path) -> None:
-    """Write all pictures of the latest study."""
+    """Write the pictures of the latest study."""
     with opened.new_context() as context:
         study = context.request.get(f"{server}/api/v1/studies").json()["studies"][0]
         points = context.request.get(f"{server}/api/v1/studies/{study['id']}/points").json()
     now = datetime.fromisoformat(study["last"]) + timedelta(minutes=2)
     for theme in THEMES:
         for ending, width in WIDTHS.items():
-            with opened.new_context(
-                viewport={"width": width, "height": 900},
-                color_scheme=theme,
-                reduced_motion="reduce",
-                locale="en-GB",
-                timezone_id="UTC",
-            ) as context:
+            size: Any = {"width": width, "height": 900}
+            with opened.new_context(viewport=size, color_scheme=theme, **LOOKS) as context:
                 page = context.new_page()
                 page.clock.set_fixed_time(now)
                 for name, path in pages(study, points["front"]["n"]).items():
-                    if ending and name not in NARROW:
-                        continue
-                    file = out / f"{name}{ending}-{theme}.webp"
-                    picture(page, server + path).save(file, lossless=True, quality=100)
-                    size = file.stat().st_size
-                    print(f"{file}: {size:,} bytes")
-                    if size > MOST:
-                        sys.exit(f"screenshots: {file} has more than {MOST:,} bytes")
+                    if not ending or name in NARROW:
+                        save(picture(page, server + path), out / f"{name}{ending}-{theme}.webp")
+
+
+def take_guarded(opened: Browser, server: str, out: Path) -> None:
+    """Write the pictures of a dashboard that asks for ``TOKEN`` and may launch."""
+    size: Any = {"width": WIDTHS[""], "height": 900}
+    for theme in THEMES:
+        with opened.new_context(viewport=size, color_scheme=theme, **LOOKS) as context:
+            page = context.new_page()
+            save(picture(page, f"{server}/login"), out / f"login-{theme}.webp")
+            context.set_extra_http_headers({"Authorization": f"Bearer {TOKEN}"})
+            page.goto(f"{server}/launch")
+            page.locator('[data-key="space.modules"] input').first.wait_for(timeout=120_000)
+            page.fill('[data-key="space.backbone"]', "resnet14")
+            page.fill('[data-key="recipe.epochs"]', "12")
+            page.click("#preview")
+            page.locator("#facts").wait_for(timeout=120_000)
+            save(settled(page), out / f"launch-{theme}.webp")
 
 
 def main() -> None:
@@ -99,8 +122,11 @@ def main() -> None:
         sys.exit(f"screenshots: {NONE}")
     wanted.out.mkdir(parents=True, exist_ok=True)
     there = unpacked() if wanted.storage is None else nullcontext(wanted.storage)
-    with there as storage, ours(storage) as server, browser(path) as opened:
-        take(opened, server.url, wanted.out)
+    with there as storage, browser(path) as opened:
+        with ours(storage) as server:
+            take(opened, server.url, wanted.out)
+        with ours(storage, token=TOKEN, allow_launch=True) as server:
+            take_guarded(opened, server.url, wanted.out)
 
 
 if __name__ == "__main__":

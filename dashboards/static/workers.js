@@ -87,7 +87,7 @@ function machine(took) {
   const mean = some.reduce((sum, one) => sum + one[name], 0) / some.length;
   const what = name === "gpu" ? "GPU at work" : "CPU cores kept busy";
   return [
-    element("td", { className: "drawn spark" }, bars(some.map((one) => one[name]), (i) => `#${some[i].n}: ${said(some[i][name])}`, `${what} in each of ${some.length} trials`, name === "gpu" ? 1 : undefined)),
+    element("td", { className: "drawn trend" }, bars(some.map((one) => one[name]), (i) => `#${some[i].n}: ${said(some[i][name])}`, `${what} in each of ${some.length} trials`, name === "gpu" ? 1 : undefined)),
     element("td", { className: "number" }, said(mean)),
     element("td", { className: "number" }, bytes(memory)),
   ];
