@@ -33,6 +33,9 @@ DRAWN = """() => [...document.querySelectorAll('.chart')].every(
     (box) => !box.offsetParent || box.matches('.none') || box.childElementCount)"""
 
 
+GUARDED = ("login", "launch")  # of a dashboard that asks for a token and may launch
+
+
 def pages(study: dict[str, Any], front: list[int]) -> dict[str, str]:
     """What there is to take of a study, by the picture's name; ``front`` is cheapest first."""
     home = f"/s/{study['id']}"

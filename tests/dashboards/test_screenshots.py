@@ -6,7 +6,7 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 import foveate
-from foveate.docs.screenshots import THEMES, pages
+from foveate.docs.screenshots import GUARDED, OUT, THEMES, pages
 
 ROOT = Path(foveate.__file__).parent
 
@@ -25,6 +25,7 @@ def test_every_page_of_a_study_is_taken(client: TestClient) -> None:
 
 def test_the_readme_shows_pictures_that_are_taken() -> None:
     shown = set(re.findall(r"docs/screenshots/([\w-]+)\.webp", (ROOT / "README.md").read_text()))
-    names = pages({"id": 1}, [1, 2, 3])
-    assert shown
-    assert shown <= {f"{name}-{theme}" for name in names for theme in THEMES}
+    names = [*pages({"id": 1}, [1, 2, 3]), *GUARDED]
+    every = {f"{name}-{theme}" for name in names for theme in THEMES}
+    assert every <= shown
+    assert {f"{name}.webp" for name in shown} <= {one.name for one in OUT.iterdir()}
