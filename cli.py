@@ -266,8 +266,8 @@ def dashboard(
         bool,
         typer.Option(
             "--allow-launch",
-            help="Let visitors start and stop searches, and so run code as you; without a token, "
-            "whoever is on this machine",
+            help="Let who has the token start and stop searches, and so run code as you; without "
+            "a token one is made",
         ),
     ] = False,
     demo: Annotated[
@@ -285,6 +285,7 @@ def dashboard(
         raise BadValue("choose one of --token (or FOVEATE_TOKEN), --token-file, --generate-token")
     if token_file is not None:
         token = read_token(token_file)
+    generate_token |= allow_launch and token is None
     if generate_token:
         token, path = generated()
         print(f"The token is in {path}, too.", file=sys.stderr)

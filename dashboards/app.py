@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from ..errors import BadValue
+from ..errors import BadValue, UnknownName
 from ..search import store
 from ..search.databases import open_database
 from . import (
@@ -109,11 +109,20 @@ def create_app(
         UserError  if there is no such database, or it holds no study's tables
     """
     secret = None if token is None else Token(token)
-    if secret is None and (behind_proxy or "*" in allowed_hosts):
-        what = "behind a proxy" if behind_proxy else "under any name"
+    others = [name for name in allowed_hosts if not loopback(name.strip("[]"))]
+    if secret is None and (behind_proxy or others):
+        what = "behind a proxy" if behind_proxy else "under another name"
         raise BadValue(f"{what} others can read the dashboard: choose {TOKENS}")
-    engine = open_database(storage, read_only=True, of="dashboard")
+    if secret is None and allow_launch:
+        raise BadValue(f"who launches searches runs code on this machine: choose {TOKENS}")
     where = settled(storage)
+    try:
+        engine = open_database(storage, read_only=True, of="dashboard")
+    except UnknownName:
+        if not allow_launch:
+            raise
+        open_database(storage, create=True).dispose()  # for the first search
+        engine = open_database(storage, read_only=True, of="dashboard")
     drivers = Drivers(where, state_folder() / "launched") if allow_launch else None
     site = Site(engine, secret, storage=where, exports=exports, launching=drivers)
     common = Common(site)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from zipfile import ZIP_STORED, ZipFile
 
 from starlette.exceptions import HTTPException
@@ -29,7 +29,7 @@ __all__ = ["is_ours", "routes"]
 SHOWN = "attention"  # the kind of artifact that holds pictures
 STORES = ("s3", "gs")
 FOLDER = re.compile(".+-[0-9a-f]{8}")  # of a study: search.runs.folder_name
-SEALED = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+SEALED = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox"}
 SIDE = 512  # pixels of a picture at most
 
 
@@ -106,14 +106,17 @@ def is_ours(address: str) -> bool:
     A study that was copied or merged has files in the folder of the one they came from.
     """
     parts = urlsplit(address) if "://" in address else None
-    if parts is not None and parts.scheme != "file":
-        where, known = PurePosixPath(parts.path), parts.scheme in STORES
+    if parts is not None and parts.scheme != "file":  # a query or a user names another server
+        asked = {key for key, _ in parse_qsl(parts.query, keep_blank_values=True)}
+        known = parts.scheme in STORES and asked <= {"region"} and "@" not in parts.netloc
+        where = PurePosixPath(unquote(parts.path))
     else:
         try:
-            where = PurePosixPath(Path(parts.path if parts else address).resolve())
+            here = Path(unquote(parts.path) if parts else address).resolve()
+            known = not here.exists() or (here.is_file() and here.stat().st_size <= looks.MOST)
         except (OSError, RuntimeError, ValueError):  # no path at all, or links without end
             return False
-        known = True
+        where = PurePosixPath(here)
     folders = where.parts[:-1]
     return known and ".." not in folders and any(map(FOLDER.fullmatch, folders))
 

@@ -1,6 +1,6 @@
 """Pictures of a study's architectures, each drawn once, with the same glyphs on every page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from markupsafe import Markup
 
 from ..search import store
+from ..search.pictures import kinds_of
 from ..spaces.glyphs import Glyph, glyphs
 from ..spaces.picture import emblem, picture
 from ..spaces.placement import Placement, draw
@@ -22,9 +23,11 @@ MOST = 4_000  # pictures of a study that are kept
 class Drawings:
     """The architectures of one study, by the numbers of their trials."""
 
-    def __init__(self, sites: Sequence[Any], modules: Iterable[str]) -> None:
-        self.glyphs: dict[str, Glyph] = glyphs(modules)
-        self._sites = sites
+    def __init__(
+        self, sites: Sequence[Any], modules: Iterable[str], kinds: Mapping[str, str]
+    ) -> None:
+        self.glyphs: dict[str, Glyph] = glyphs(modules, kinds)
+        self._sites, self._kinds = sites, kinds
         self._placements: dict[int, Placement] = {}  # by number; they never change
         self.line = lru_cache(MOST)(self._line)
         self.strip = lru_cache(MOST)(self._strip)
@@ -49,7 +52,7 @@ class Drawings:
         """There are these modules, too: all may get other colours, so all is drawn anew."""
         wanted = {*self.glyphs, *modules}
         if wanted != self.glyphs.keys():
-            self.glyphs = glyphs(wanted)
+            self.glyphs = glyphs(wanted, self._kinds)
             for drawn in (self.line, self.strip, self.whole):
                 drawn.cache_clear()
 
@@ -74,7 +77,8 @@ def drawings_of(asked: Asked) -> Drawings:
     """The drawings of a study, with the modules that it offers or that any trial has."""
     places = asked.snapshot.places
     if places not in _ALL:
-        offered = asked.study.spec.get("space", {}).get("modules", ())
-        _ALL[places] = Drawings(asked.study.sites, {*offered, *asked.stands.modules})
+        spec = asked.study.spec
+        offered = {*spec.get("space", {}).get("modules", ()), *asked.stands.modules}
+        _ALL[places] = Drawings(asked.study.sites, offered, kinds_of(spec))
     _ALL[places].learn(places.modules)
     return _ALL[places]

@@ -17,6 +17,10 @@ from .site import Site, asking, whole
 __all__ = ["routes"]
 
 FORMATS = ("module", "onnx", "pt2")
+OWN_CODE = (
+    "this study brings code of its own, which an export runs: export it by `foveate export`, "
+    "or start the dashboard with --allow-launch"
+)
 TYPES = {".zip": "application/zip"}
 AS_IT_IS = {"Content-Encoding": "identity"}  # weights do not get smaller, only later
 
@@ -40,6 +44,8 @@ def routes(site: Site) -> list[Route]:
                 raise HTTPException(409, message)
             if trial.weights is None:
                 raise HTTPException(409, f"the weights of trial {number} were not kept")
+            if site.launching is None and any(map(study.spec.get, ("plugins", "backbone_files"))):
+                raise HTTPException(409, OWN_CODE)
             named = {"study": study.id, "uid": study.uid, "trial": number, "format": format}
         key = tuple(named.values())
         return site.jobs.ask(key, "search.export_job", named | {"storage": site.storage})

@@ -55,7 +55,7 @@ class Filter:
             "state": ",".join(self.states),
             "module": self.module or "",
             "backbone": self.backbone or "",
-            "min_acc": "" if self.min_acc is None else f"{self.min_acc:g}",
+            "min_acc": "" if self.min_acc is None else f"{self.min_acc:.12g}",
         }
         found |= {key: f"{bound:.12g}" for key, bound in self.bounds}
         return {key: value for key, value in found.items() if value}
@@ -75,7 +75,7 @@ class Filter:
         if self.states:
             wanted &= snapshot.is_in(*self.states)
         if self.min_acc is not None:
-            wanted &= 100 * snapshot.accuracy >= self.min_acc
+            wanted &= np.round(100 * snapshot.accuracy, 9) >= self.min_acc
         for key, bound in self.bounds:
             wanted &= snapshot.columns[BOUNDS[key]] <= bound
         if self.module is not None or self.backbone is not None:

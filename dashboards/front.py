@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from ..search.records import STATES
 from ..search.store import find_trial
-from .axes import Axis, axes_of
+from .axes import AXES, Axis, axes_of
 from .drawer import Drawer
 from .drawings import drawings_of
 from .noise import Noise, noise_of, within_noise
@@ -197,7 +197,7 @@ class FrontPage:
             drawer=None if shown is None else Drawer.load(asked, view, luck, shown),
             chosen=number,
             shown={**view.filter.query, "cost": view.axis.id},
-            axes=axes_of(view.snapshot),
+            axes=tuple(a for a in AXES if a is view.axis or a in axes_of(view.snapshot)),
             dataset=dataset_of(asked.study),
             backbones=list(stands.backbones) or [backbone_of(asked.study)],
             modules=list(drawings_of(asked).modules),

@@ -35,6 +35,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 OPEN = ("/healthz", "/login", "/logout", "/static/")  # hold nothing of a study
 FORMS = ("/login", "/logout")  # all else that is posted is JSON
@@ -165,11 +166,14 @@ class Guard:
         return Objection(405, message, {"Allow": ", ".join(taken)})
 
     def foreign(self, request: Request) -> Objection | None:
-        """Whether a request that changes something may come from a page of another server.
+        """Whether a request may come from a page of another server.
 
         A browser says where it comes from. What does not, and is no browser, has the token.
         """
         if request.method in ("GET", "HEAD"):
+            far = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+            if far and request.headers.get("sec-fetch-dest", "document") != "document":
+                return Objection(403, "a page of another site may lead here, but not read")
             return None
         site, origin = (request.headers.get(name) for name in ("sec-fetch-site", "origin"))
         own = f"{request.url.scheme}://{request.headers['host']}"

@@ -7,6 +7,7 @@ which nobody guesses, never by its path.
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -30,6 +31,7 @@ __all__ = ["Job", "Jobs"]
 
 LOG = logging.getLogger(__name__)
 PREFIX = "export-"  # of the folders of jobs
+OWN = re.compile(PREFIX + r"[\w-]{22}")
 
 
 @dataclass(slots=True)
@@ -206,10 +208,11 @@ class Jobs:
         """Remove the oldest files, of earlier dashboards too, and jobs of which none is left."""
         with self._lock:
             at_work = {f"{PREFIX}{id}" for id in self._processes}
-            folders = [one for one in self.folder.glob(f"{PREFIX}*") if one.name not in at_work]
+            there = [one for one in self.folder.iterdir() if OWN.fullmatch(one.name)]
+            folders = [one for one in there if one.name not in at_work and not one.is_symlink()]
             size, latest_first = 0, sorted(folders, key=_made, reverse=True)
             for number, folder in enumerate(latest_first):
-                with suppress(FileNotFoundError):  # another dashboard was quicker
+                with suppress(OSError):  # another dashboard was quicker, or it is no folder
                     size += sum(path.stat().st_size for path in folder.iterdir())
                 if number >= self.most_kept or (size > self.most_bytes and number):
                     shutil.rmtree(folder, ignore_errors=True)

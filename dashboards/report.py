@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -297,6 +297,13 @@ def facts_of(asked: Asked) -> list[tuple[str, str]]:
 def portable(spec: dict[str, Any]) -> dict[str, Any]:
     """The settings without where they ran: the folder of the files, the cluster's address."""
     kept = {name: value for name, value in spec.items() if name != "folder"}
+    for files in ("plugins", "backbone_files"):
+        if kept.get(files):
+            kept[files] = [one | {"path": PurePath(one["path"]).name} for one in kept[files]]
+    if "data" in kept:
+        kind, colon, path = str(kept["data"].get("name", "")).partition(":")
+        kept["data"] = {name: value for name, value in kept["data"].items() if name != "root"}
+        kept["data"]["name"] = f"{kind}{colon}{PurePath(path).name}"
     if "resources" in kept:
         kept["resources"] = kept["resources"] | {"address": None}
     return kept

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -144,7 +145,7 @@ class Site:
         cursor: int = 0,
     ) -> Response:
         """What ``make`` gives, made once for an address while ``state`` says the same."""
-        query = "&".join(f"{k}={v}" for k, v in sorted(request.query_params.multi_items()))
+        query = urlencode(sorted(request.query_params.multi_items()))
         named = f"{self.version} {self.assets.hash} {state} {request.url.path}?{query}"
         digest = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:16]
         tag = f'"{cursor}-{digest}"'

@@ -41,6 +41,8 @@ NUMBERS = {  # columns of Trial, and how they are kept; what is not known is NaN
     "latency": np.float64,
 }
 MOMENTS = ("created", "started", "ended")  # kept as seconds since 1970, UTC
+KEPT = 200  # results that a snapshot keeps
+MISSING: Any = object()
 EPOCH, SECOND = np.datetime64(0, "us"), np.timedelta64(1, "s")
 TEXTS = ("origin", "worker", "device")  # kept as numbers of ``Names``
 READ = ("id", *NUMBERS, "state", "key", *MOMENTS, *TEXTS)
@@ -84,7 +86,7 @@ class Snapshot:
     ``records.STATES``) and ``key`` (bytes). They are also attributes: ``snapshot.accuracy``.
     """
 
-    study: Study  # detached: its spec, sites, costs; its counts are those of an older cursor
+    study: Study  # as it was at the cursor; it belongs to no session
     cursor: int  # Study.seq
     columns: dict[str, Column]
     names: dict[str, Names]  # of each of TEXTS
@@ -115,9 +117,12 @@ class Snapshot:
 
     def kept(self, what: Any, compute: Callable[[], T]) -> T:
         """What ``compute`` gives, computed once for this snapshot; ``what`` names it."""
-        if what not in self._kept:
-            self._kept[what] = compute()
-        found: T = self._kept[what]
+        found: T = self._kept.get(what, MISSING)
+        if found is MISSING:
+            found = compute()
+            if len(self._kept) >= KEPT:  # filters and columns come from addresses: from anybody
+                self._kept.clear()
+            self._kept[what] = found
         return found
 
     @cached_property
@@ -195,9 +200,7 @@ def seconds_of(moment: datetime | None) -> float:
 
 
 def _newer(session: Session, head: store.Head, old: Snapshot | None) -> Snapshot:
-    study = old.study if old is not None and old.study.name == head.name else None
-    if study is None:
-        study = store.study_copy(session, head.id)
+    study = store.study_copy(session, head.id)
     names = {column: Names() for column in TEXTS} if old is None else old.names
     changed = _columns(store.rows_since(session, study, READ, old.cursor if old else -1), names)
     steps = old.steps if old else ()

@@ -31,7 +31,9 @@ SHARES = (  # of workers.metrics: written in percent
     *("mean-ap", "macro-f1", "exact-match"),
 )
 POLICY = "Content-Security-Policy"
-SEALED = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # of a picture by itself
+SEALED = (  # a picture by itself
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+)
 UNITS = {"gflops": "GFLOPs", "parameters": "parameters", "memory": "memory", "latency": "latency"}
 
 

@@ -16,7 +16,7 @@ from ..search.records import STATES
 from ..spaces.placement import Placement, draw
 from . import files
 from .drawings import drawings_of
-from .listing import ALWAYS, FIELDS, Column, Field, Listing, values
+from .listing import ALWAYS, FIELDS, MOST, Column, Field, Listing, values
 from .numbers import delta, duration, gflops, parameters, percent, signed, significant, size
 from .pages import Frame
 from .site import Asked, Site, asking, whole
@@ -344,7 +344,10 @@ def kept_rows(asked: Asked, numbers: str) -> Column | None:
     """The rows of the trials that are being read; ``None`` if nobody reads yet."""
     if not numbers:
         return None
-    found = (asked.snapshot.row(whole(one, "keep", 400)) for one in numbers.split(","))
+    wanted = list(dict.fromkeys(numbers.split(",")))
+    if len(wanted) > MOST:
+        raise HTTPException(400, f"keep names at most {MOST} trials, got {len(wanted):,}")
+    found = (asked.snapshot.row(whole(one, "keep", 400)) for one in wanted)
     return np.array([row for row in found if row is not None], dtype=np.int64)
 
 

@@ -159,17 +159,22 @@ def model_source(study: Study, trial: Trial, spec: SearchSpec, placement: Placem
         )
     template = resources.files(__package__).joinpath("model.py.template").read_text("utf-8")
     return Template(template).substitute(
-        title=f"Trial {trial.number} of study {study.name!r}",
-        drawing=draw(placement, study.sites),
+        title=_harmless(f"Trial {trial.number} of study {study.name!r}"),
+        drawing=_harmless(draw(placement, study.sites)),
         needs=_needs(placement),
         imports="\n".join(_sorted(imports | needed)),
         classes=json.dumps(study.classes, ensure_ascii=False),
-        size=study.images["size"],
-        mean=study.images["mean"],
-        std=study.images["std"],
+        size=int(study.images["size"]),
+        mean=[float(value) for value in study.images["mean"]],
+        std=[float(value) for value in study.images["std"]],
         modules="\n\n\n".join([*bodies, *(getsource(f).rstrip() for f in functions)]),
         building=indent("\n".join(statements), "    "),
     )
+
+
+def _harmless(text: str) -> str:
+    """``text`` for a docstring, which it cannot end."""
+    return text.replace("\\", "/").replace('"', "'")
 
 
 _INLINED = {"cifar": cifar, "preact": preact}  # backbones of ours
@@ -308,6 +313,8 @@ def _placing(placement: Placement, study: Study, spec: SearchSpec) -> list[str]:
         entry, host = attention.entry(module.name), f"model.get_submodule({path})"
         given: dict[str, Any] = {"identity_init": spec.space.identity_init}
         given |= dict(module.hyperparameters)
+        if wrong := [key for key in given if not key.isidentifier()]:
+            raise BadValue(f"{module.name} has no hyper-parameter {wrong[0]!r}")
         keywords = ", ".join(f"{key}={value!r}" for key, value in given.items())
         if entry.takes_size:
             shape = site.shape if entry.kind == "gate" else site.input_shape

@@ -15,6 +15,7 @@ from ..errors import BadValue, UnknownName
 
 __all__ = ["Looks", "read", "scale"]
 
+MANY = 1000  # images, and sites, of a file
 MOST = 2**26  # bytes of a file, unpacked; 24 images with 100 sites have half of it
 SIDE = 1024  # pixels of a picture at most
 HEAT, PALE = 0.7, 0.5  # shares of the colour on a map, and of grey in the image below
@@ -91,15 +92,28 @@ def read(address: str) -> Looks:
     from .._files import UNREACHABLE, first_line, read_file  # pyarrow, which takes 0.2 s
 
     try:
-        with ZipFile(BytesIO(read_file(address))) as file:
-            if sum(info.file_size for info in file.infolist()) > MOST:
-                raise ValueError("it is too large")
-            files = {name: file.read(name) for name in file.namelist()}
-        return Looks(json.loads(files.pop("about.json")), files)
+        files = _unpacked(read_file(address))
+        about = json.loads(files.pop("about.json"))
+        if len(about["images"]) > MANY or len(about["sites"]) > MANY:
+            raise ValueError("it has too many pictures")
+        return Looks(about, files)
     except UNREACHABLE as error:
         raise BadValue(f"there are no pictures at {address!r}: {first_line(error)}") from None
-    except (BadZipFile, KeyError, ValueError) as error:
+    except (BadZipFile, KeyError, NotImplementedError, TypeError, ValueError) as error:
         raise BadValue(f"the pictures at {address!r} are broken: {first_line(error)}") from None
+
+
+def _unpacked(content: bytes) -> dict[str, bytes]:
+    """The files of a zip; what it says of their sizes is not believed."""
+    files, left = {}, MOST
+    with ZipFile(BytesIO(content)) as file:
+        for info in file.infolist():
+            with file.open(info) as member:
+                files[info.filename] = member.read(left + 1)
+            left -= len(files[info.filename])
+            if left < 0:
+                raise ValueError("it is too large")
+    return files
 
 
 def scale(width: int = 256, height: int = 12) -> bytes:

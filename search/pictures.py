@@ -9,15 +9,20 @@ from ..spaces.picture import picture
 from ..spaces.placement import Placement
 from .records import Study
 
-__all__ = ["as_file", "study_glyphs"]
+__all__ = ["as_file", "kinds_of", "study_glyphs"]
 
 
 def study_glyphs(spec: Mapping[str, Any]) -> dict[str, Glyph]:
     """The glyphs of the modules that a study with this specification searches over."""
+    return glyphs(spec["space"]["modules"], kinds_of(spec))
+
+
+def kinds_of(spec: Mapping[str, Any]) -> dict[str, str]:
+    """The kinds of the modules that a study brings with it, by name."""
     kinds: dict[str, str] = {}
     for plugin in spec.get("plugins", []):
         kinds |= _kinds(plugin["source"])
-    return glyphs(spec["space"]["modules"], kinds)
+    return kinds
 
 
 def as_file(study: Study, placement: Placement) -> str:

@@ -21,7 +21,7 @@ new Live(async (signal) => {
     draw();
   }
   cursor = changes.cursor;
-  return Boolean(ours);
+  return { changed: Boolean(ours), alive: changes.alive };
 });
 
 function draw() {

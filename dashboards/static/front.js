@@ -2,7 +2,7 @@
 
 import { costText, percent } from "./charts.js";
 import { compared, MOST, toggle } from "./comparing.js";
-import { byId, pageData, say, swap } from "./dom.js";
+import { byId, element, pageData, say, swap } from "./dom.js";
 import { exportMenu, exportTrial } from "./exporting.js";
 import { Filters } from "./filters.js";
 import { Gantt } from "./gantt.js";
@@ -48,7 +48,7 @@ async function ask(signal) {
   const changes = await read(`${api}/changes?since=${cursor}&${filters.query()}`, signal);
   if (asked !== view || cursor === null) return { changed: true };
   if (changes === null) {
-    await panels(signal);
+    await panels(signal, cursor);
     return { changed: false };
   }
   if (changes.reset) {
@@ -56,13 +56,14 @@ async function ask(signal) {
     return { changed: true, alive: changes.alive };
   }
   const { knee } = pareto.front;
-  cursor = changes.cursor;
-  const outgrown = pareto.apply(changes);
+  const outgrown = pareto.apply(changes); // told twice it does no harm: the cursor comes last
   count(changes);
   const fresh = changes.front?.n.filter((n) => !told.has(n)) ?? [];
   const fewer = changes.front?.n.length < told.size;
+  await panels(signal, changes.cursor, fresh.length > 0 || fewer);
+  if (asked !== view) return { changed: true };
+  cursor = changes.cursor;
   if (changes.front) told = new Set(changes.front.n);
-  await panels(signal, fresh.length > 0 || fewer);
   if (changes.upsert.n.includes(chosen) || (chosen === null && pareto.front.knee !== knee)) openDrawer();
   if (fresh.length) greet(changes.front, fresh);
   if (outgrown) await load(signal, { zoom: true });
@@ -79,8 +80,8 @@ async function load(signal, { zoom = false } = {}) {
   cursor = points.cursor;
   told = new Set(points.front.n);
   count(points);
-  await panels(signal, points.cursor !== panelled.cursor);
-  if (points.cursor !== page.cursor) openDrawer();
+  await panels(signal, cursor, points.cursor !== panelled.cursor);
+  if (asked === view && (view > 0 || points.cursor !== page.cursor)) openDrawer();
 }
 
 /** The part of the plane that is looked at now, closer; or all of it again. */
@@ -109,16 +110,16 @@ function wanted(part = {}) {
 }
 
 /** What changes with the trials: at once where it is `due`, else now and then. */
-async function panels(signal, due = false) {
-  const stale = panelled.cursor !== cursor && Date.now() - panelled.at > SLOWLY;
+async function panels(signal, now, due = false) {
+  const stale = panelled.cursor !== now && Date.now() - panelled.at > SLOWLY;
   if (!due && !stale) return;
-  panelled = { cursor, at: Date.now() };
   const asked = view;
   const html = await read(`/s/${page.id}/_panels?${filters.query()}`, signal, "text");
   if (asked !== view) return;
   swap(html);
   marks();
   await others(signal);
+  panelled = { cursor: now, at: Date.now() };
 }
 
 /** The panels that say more of the same trials. */
@@ -175,7 +176,10 @@ async function openDrawer() {
   const wasOpen = box.classList.contains("open");
   box.classList.toggle("open", chosen !== null);
   if (chosen === null && wasOpen && NARROW.matches) opener?.focus?.({ preventScroll: true });
-  if (chosen === null && !pareto.front.n.length) return;
+  if (chosen === null && !pareto.front.n.length) {
+    if (view > 0) box.replaceChildren(element("p", { className: "muted" }, "Nothing that is shown is on a front."));
+    return;
+  }
   try {
     const html = await read(`/s/${page.id}/_drawer/${chosen ?? "knee"}?${filters.query()}`, undefined, "text");
     if (asked !== view || before !== chosen) return;
@@ -215,7 +219,8 @@ function marks() {
 function lately(box) {
   const hourAgo = Date.now() / 1000 - 3600;
   const joined = box.dataset.lately.split(" ").filter((at) => Number(at) > hourAgo).length;
-  if (joined) box.textContent = `+${joined} in the last hour`;
+  box.dataset.usual ??= box.textContent;
+  box.textContent = joined ? `+${joined} in the last hour` : box.dataset.usual;
 }
 
 function compareOrSay(n) {
@@ -303,4 +308,4 @@ filters.show();
 marks();
 drawCurve();
 live.now();
-others().catch((error) => (live.trouble ??= error));
+others().catch(() => (panelled = { cursor: null, at: 0 })); // the next poll asks again

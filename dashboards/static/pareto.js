@@ -245,7 +245,7 @@ export class Pareto {
     const baseline = this.baselines.get(n)?.name;
     if (baseline) lines.push(baseline);
     if (place >= 0) lines.push(this.front.drawing[place]);
-    if (point.value[COUNT] > 1) lines.push(`${point.value[COUNT]} trials here, this one the newest`);
+    if (point.value[COUNT] > 1) lines.push(`${point.value[COUNT]} trials here`);
     return [`Trial #${n}, ${standing}`, ...lines];
   }
 
@@ -308,7 +308,7 @@ export class Pareto {
         max: this.extent.y[1],
         splitNumber: 6,
         splitLine: { ...look.splitLine, ...yAxis.splitLine },
-        axisLabel: { ...look.axisLabel, ...yAxis.axisLabel, formatter: (value) => String(Number(value.toPrecision(5))) },
+        axisLabel: { ...look.axisLabel, ...yAxis.axisLabel, formatter: (value) => String(Number(value.toPrecision(8))) },
       },
       series: [
         { id: "line", type: "line", step: "end", silent: true, symbol: "none", data: corners, z: 3, animation: false, lineStyle: { color: colours.front, width: 2 }, areaStyle: { color: colours.area, origin: "start", opacity: this.show.area ? 1 : 0 } },
@@ -348,9 +348,9 @@ export class Pareto {
 
   label(value) {
     const cost = this.scale.from(value);
-    if (this.axis.id !== "params") return String(Number(cost.toPrecision(4)));
+    if (this.axis.id !== "params") return String(Number(cost.toPrecision(8)));
     const [size, unit] = cost >= 1e6 ? [1e6, " M"] : cost >= 1e3 ? [1e3, " k"] : [1, ""];
-    return `${Number((cost / size).toPrecision(4))}${unit}`;
+    return `${Number((cost / size).toPrecision(8))}${unit}`;
   }
 
   say(baselines) {

@@ -6,6 +6,7 @@ import { drawStops } from "./stopped.js";
 
 const page = pageData("page");
 const address = `/api/v1/studies/${page.id}/stops?${new URLSearchParams(page.wanted)}`;
+byId("json").href = address;
 let cursor = null;
 const live = new Live(ask);
 

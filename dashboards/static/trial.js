@@ -20,7 +20,7 @@ new Live(async (signal) => {
     arrived();
   }
   cursor = changes.cursor;
-  return Boolean(mine);
+  return { changed: Boolean(mine), alive: changes.alive };
 });
 
 function arrived() {

@@ -18,7 +18,6 @@ new Live(async (signal) => {
   if (!changes) return false;
   const asked = reading;
   const wanted = new URLSearchParams(location.search);
-  wanted.delete("at");
   const numbers = rows().map((row) => row.dataset.trial);
   if (numbers.length) {
     wanted.set("keep", numbers.join(","));
@@ -27,7 +26,7 @@ new Live(async (signal) => {
   const sent = await fetched(`${table}?${wanted}`, signal);
   if (asked !== reading) return true; // another part is read by now
   cursor = changes.cursor;
-  if (!numbers.length) return put(sent), true;
+  if (!numbers.length) return put(sent), { changed: true, alive: changes.alive };
   for (const id of ["chips", "fresh", "found", "files"]) replace(byId(id), sent.getElementById(id));
   for (const row of sent.querySelectorAll("tr[data-trial]")) {
     const old = byId(row.id);
@@ -36,7 +35,7 @@ new Live(async (signal) => {
     mark(row);
     replace(old, row);
   }
-  return true;
+  return { changed: true, alive: changes.alive };
 });
 
 async function fetched(address, signal) {

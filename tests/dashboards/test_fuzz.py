@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from foveate.dashboards import app as app_module
 from foveate.dashboards.app import create_app
 from foveate.dashboards.openapi import description
 
@@ -38,7 +39,9 @@ CHECKS = [
 def app(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
     """The dashboard of a study with a trial in every state."""
     storage = f"sqlite:///{shutil.copy(filled, tmp_path_factory.mktemp('fuzz'))}"
-    app = create_app(storage, allowed_hosts=["testserver"])  # as schemathesis calls it
+    with pytest.MonkeyPatch.context() as patched:  # schemathesis calls it testserver
+        patched.setattr(app_module, "LOCAL", (*app_module.LOCAL, "testserver"))
+        app = create_app(storage)
     yield app
     app.state.site.jobs.close()
 

@@ -84,11 +84,11 @@ def _no_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_known_names_of_this_machine_are_answered(
     storage: str, host: str, status: int
 ) -> None:
-    known = browser(storage, allowed_hosts=["gpu.example", "*.cluster.example"])
+    known = browser(storage, allowed_hosts=["gpu.example", "*.cluster.example"], token=TOKEN)
     for path in ("/", "/api/v1/studies", "/healthz", "/static/0/app.css"):
-        answer = known.get(path, headers={"Host": host})
+        answer = known.get(path, headers=BEARER | {"Host": host})
         assert answer.status_code == (404 if status == 200 and "static" in path else status)
-    said = known.get("/api/v1/studies", headers={"Host": host})
+    said = known.get("/api/v1/studies", headers=BEARER | {"Host": host})
     assert status == 200 or said.json()["error"]["message"]
 
 
@@ -438,10 +438,12 @@ def test_behind_a_proxy_each_client_has_guesses_of_its_own(storage: str) -> None
 
 
 def test_who_is_not_alone_needs_a_token(storage: str) -> None:
-    for options in ({"behind_proxy": True}, {"allowed_hosts": ["*"]}):
+    named = [{"allowed_hosts": [name]} for name in ("*", "dash.example.com", "[::2]")]
+    for options in ({"behind_proxy": True}, *named):
         with pytest.raises(BadValue, match="others can read the dashboard: choose a token with --"):
             browser(storage, **options)
         assert browser(storage, token=TOKEN, **options).get("/", headers=BEARER).status_code == 200
+    assert browser(storage, allowed_hosts=["127.0.0.2", "[::1]"]).get("/").status_code == 200
 
 
 # ------------------------------------------------------------------------- where a token comes from

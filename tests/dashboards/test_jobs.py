@@ -189,15 +189,15 @@ def test_the_oldest_files_go(begin: Callable[..., Jobs], tmp_path: Path) -> None
 
 
 def test_large_files_go_sooner_the_latest_never(begin: Callable[..., Jobs], tmp_path: Path) -> None:
-    earlier = tmp_path / "exports" / "export-of-an-earlier-dashboard"
+    earlier = tmp_path / "exports" / f"export-{22 * 'x'}"
     earlier.mkdir(parents=True)
     (earlier / "file").write_text("x")
     os.utime(earlier, (0, 0))
-    (tmp_path / "exports" / "thesis").mkdir()
+    (tmp_path / "exports" / "export-2024-11").mkdir()  # somebody's own
     job = ended(begin(most_bytes=3).ask("a", writes(), {}))
     until(lambda: not earlier.exists())
     assert job.file is not None and job.file.exists()
-    assert (tmp_path / "exports" / "thesis").exists()
+    assert (tmp_path / "exports" / "export-2024-11").exists()
 
 
 def test_a_process_of_ours_takes_nothing_from_its_working_directory(

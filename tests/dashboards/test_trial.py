@@ -355,7 +355,9 @@ def test_pictures_are_shown_beside_the_trial(
     for part in ("images/0", "images/1?side=96", "images/0/1", "images/1/1?side=30"):
         answer = client.get(f"/artifacts/{id}/{part}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
-        assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+        assert answer.headers["content-security-policy"] == (
+            "default-src 'none'; frame-ancestors 'none'; sandbox"
+        )
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.content.startswith(b"\x89PNG")
         tag = answer.headers["etag"]
