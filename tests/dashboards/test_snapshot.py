@@ -109,6 +109,18 @@ def test_a_new_name_and_another_study_of_the_same_number_are_seen(session: Sessi
     assert len(looked(session, study, snapshots).snapshot) == 9
 
 
+def test_a_study_that_is_to_have_more_trials_is_seen_so(session: Session) -> None:
+    study = fill(session, "longer")
+    snapshots = Snapshots()
+    assert looked(session, study, snapshots).study.spec["trials"] == 30
+    there = store.locked(session, study.id)
+    there.spec = there.spec | {"trials": 300}
+    there.bare = {"latency": 2.5}
+    store.note(session, store.find_trial(session, study, 8), "it goes on")
+    found = looked(session, study, snapshots).study
+    assert (found.spec["trials"], found.bare) == (300, {"latency": 2.5})
+
+
 def test_what_stands_where_is_read_once_and_in_the_order_of_the_network(session: Session) -> None:
     study = fill(session, "places")
     snapshots = Snapshots()
@@ -161,6 +173,7 @@ def test_filters_let_through_what_they_say(session: Session) -> None:
     assert numbers(asked, module="eca@s3b2") == [3]
     assert numbers(asked, module="@layer3") == [4]
     assert numbers(asked, min_acc="85") == [3, 4]
+    assert numbers(asked, min_acc="91.23") == [4]
     assert numbers(asked, max_gflops="0.0404", state="complete") == [0, 3]
     assert numbers(asked, max_params="272000") == [5]
     assert numbers(asked, backbone="cifar-resnet20", state="running") == [8]
@@ -199,6 +212,17 @@ def test_what_a_filter_does_not_know_it_says(
     with pytest.raises((BadValue, UnknownName)) as error:
         Filter.of(query).mask(asked)
     assert said in str(error.value)
+
+
+def test_a_bound_as_it_is_shown_lets_its_trial_through(session: Session) -> None:
+    study = add_study(session, "bounds")
+    shares = [count / 10_000 for count in range(7_000, 7_040)]
+    assert any(100 * share < float(f"{100 * share:.2f}") for share in shares)  # floats are so
+    for number, share in enumerate(shares):
+        add_trial(session, study, number, curve=(share,))
+    asked = looked(session, study)
+    for number, share in enumerate(shares):
+        assert number in numbers(asked, min_acc=f"{100 * share:.2f}")
 
 
 def test_masks_are_of_the_whole_snapshot(session: Session) -> None:
