@@ -21,12 +21,12 @@ class Since(Generic[T]):
     def __init__(self, read: Reader[T]) -> None:
         self._read = read
         self._known: dict[str, tuple[int, dict[int, T]]] = {}  # by study: cursor, by number
-        self._lock = Lock()
+        self._locks: dict[str, Lock] = {}  # by study
 
     def of(self, asked: Asked) -> Mapping[int, T]:
         """By the number of the trial; of one that is no longer such it may hold what was."""
         uid, cursor = asked.study.uid, asked.snapshot.cursor
-        with self._lock:
+        with self._locks.setdefault(uid, Lock()):
             since, known = self._known.get(uid, (-1, {}))
             if since > cursor:  # another thread asks for an older state, or the study was put back
                 since, known = -1, {}

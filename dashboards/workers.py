@@ -126,12 +126,12 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[float, datetime, list[health.Finding]]] = {}  # until when
-        self._lock = Lock()
+        self._locks: dict[str, Lock] = {}
 
     def of(self, asked: Asked) -> dict[str, Any]:
         """Of the study that is asked for, and since when it holds."""
         uid = asked.study.uid
-        with self._lock:
+        with self._locks.setdefault(uid, Lock()):
             if uid not in self._found or monotonic() > self._found[uid][0]:
                 began = monotonic()
                 some = health.findings(asked.session, asked.study)

@@ -15,7 +15,7 @@ from ..errors import BadValue, UnknownName
 
 __all__ = ["Looks", "read", "scale"]
 
-MANY = 1000  # images, and sites, of a file
+IMAGES, SITES = 24, 300  # of a file, at most
 MOST = 2**26  # bytes of a file, unpacked; 24 images with 100 sites have half of it
 SIDE = 1024  # pixels of a picture at most
 HEAT, PALE = 0.7, 0.5  # shares of the colour on a map, and of grey in the image below
@@ -94,7 +94,7 @@ def read(address: str) -> Looks:
     try:
         files = _unpacked(read_file(address))
         about = json.loads(files.pop("about.json"))
-        if len(about["images"]) > MANY or len(about["sites"]) > MANY:
+        if len(about["images"]) > IMAGES or len(about["sites"]) > SITES:
             raise ValueError("it has too many pictures")
         return Looks(about, files)
     except UNREACHABLE as error:

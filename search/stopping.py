@@ -26,6 +26,9 @@ __all__ = ["Decision", "Reached", "Stopping", "decide", "rungs"]
 Ranks = NDArray[np.int_]
 
 
+LONGEST = 100_000  # epochs in which a training is judged
+
+
 class Stopping(Settings):
     """When, by which rule and how hard candidates are judged."""
 
@@ -69,8 +72,10 @@ class Decision:
 def rungs(stopping: Stopping, epochs: int) -> list[int]:
     """The epochs after which candidates are judged; the last epoch is none of them.
 
-    They lie ``factor`` times apart. The median rule judges at every epoch from the ``first`` on.
+    They lie ``factor`` times apart. The median rule judges at every epoch from the ``first`` on, in
+    the first ``LONGEST``.
     """
+    epochs = min(epochs, LONGEST)
     if stopping.rule == "none":
         return []
     if stopping.rule == "median":

@@ -74,9 +74,13 @@ def older(storage: str) -> Older | None:
             if error := unlike(storage, found):
                 raise error
             return None
-        counted = (table(f"foveate_{name}") for name in ("study", "trial"))
-        studies, trials = (connection.scalar(select(func.count()).select_from(t)) for t in counted)
-        return Older(found, studies or 0, trials or 0, engine.dialect.name == "sqlite")
+
+        def count(name: str) -> int:
+            connection.rollback()  # and so holds no table that another upgrade changes
+            return connection.scalar(select(func.count()).select_from(table(name))) or 0
+
+        studies, trials = count("foveate_study"), count("foveate_trial")
+        return Older(found, studies, trials, engine.dialect.name == "sqlite")
 
 
 def upgrade(storage: str) -> Path | None:

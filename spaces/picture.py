@@ -238,7 +238,7 @@ class _Drawing:
         """The blocks of ``line`` and what stands in them; maps are at most ``largest`` high."""
         begin = self.height + self.top
         middle, first = begin + HIGH / 2, begin + HIGH + 4 + STEP / 2  # of the glyphs
-        stage = None
+        stage, lowest = None, first
         for x, part in line:
             if part.stage != stage:
                 stage = part.stage
@@ -250,13 +250,14 @@ class _Drawing:
                 continue
             self.stack(x, middle if behind else first, part.entries)
             last = (middle if behind else first) + STEP * (max(len(part.entries), 1) - 1)
+            lowest = max(lowest, last)
             if part.entries:
                 self.stems.append(f"M{x:g} {middle:g}V{last:g}")
             if marked:
                 side, y = (11, middle - 13) if behind else (13, begin - 2)
                 self.marks.append(f"M{x - side:g} {y:g}h{2 * side}V{last + 13:g}h-{2 * side}z")
                 self.label(x - 3, y - 3, "≠")
-        self.height = first + STEP * (_depth(line) - 0.5) + 12
+        self.height = lowest + STEP / 2 + 12
 
     def block(self, x: float, middle: float, part: Part, largest: int) -> None:
         """A block, five pixels lower for each halving of its maps."""

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from foveate import attention
@@ -78,6 +78,7 @@ def placements(draw: st.DrawFn) -> Placement:
 
 
 @settings(deadline=None)
+@example(Placement.of("resnet8", [Module("layer1.0", "aw")] * 4), "full", False, None)
 @given(placements(), st.sampled_from(KINDS), st.booleans(), st.none() | st.integers(0, 900))
 def test_every_module_is_drawn_once_and_inside(
     placement: Placement, kind: Kind, standalone: bool, width: int | None
