@@ -189,7 +189,7 @@ class Common:
     def health(self, request: Request) -> Response:
         """Whether the database answers."""
         with self.site.session() as session:
-            store.studies(session)
+            store.study_names(session)
         return JSONResponse({"ok": True, "version": self.site.version, "db": "ok"})
 
     def static(self, request: Request) -> Response:

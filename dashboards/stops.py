@@ -21,7 +21,7 @@ from .heat import among_front
 from .pages import Frame
 from .since import Since
 from .site import Asked, Site, asking
-from .snapshot import Column
+from .snapshot import Column, Snapshot
 
 __all__ = ["StopsPage", "routes", "stops"]
 
@@ -88,7 +88,7 @@ def stops(
         "rule": settings.rule,
         "epochs": epochs,
         "judged": (judged := judged_at(settings, epochs)),
-        "saved": saved(asked, mask, epochs),
+        "saved": saved(asked.snapshot, mask, epochs),
         "survivors": survivors(asked, mask, epochs),
         "correlation": correlations(asked, mask, judged, accuracies),
         **lists,
@@ -135,12 +135,11 @@ def accuracies_since(
 # ---------------------------------------------------------------------------------- the panels
 
 
-def saved(asked: Asked, mask: Column, epochs: int) -> dict[str, Any]:
+def saved(snapshot: Snapshot, mask: Column, epochs: int) -> dict[str, Any]:
     """What the stopped trials would have taken on, had their epochs gone on as long as before.
 
     ``share`` is of what all trials took and would have taken.
     """
-    snapshot = asked.snapshot
     stopped = mask & snapshot.is_in("stopped") & (snapshot.epochs > 0)
     spared = np.maximum(0, epochs - snapshot.epochs[stopped])
     seconds = float((spared * snapshot.seconds[stopped] / snapshot.epochs[stopped]).sum())

@@ -7,6 +7,7 @@ import numpy as np
 
 from .axes import extra_percent
 from .points import history
+from .stops import saved
 from .view import View
 
 __all__ = ["BUDGET", "Mark", "Saved", "Tiles"]
@@ -58,22 +59,14 @@ class Saved:
     @classmethod
     def of(cls, view: View) -> Self:
         """Of the trials of a view."""
-        snapshot = view.snapshot
-        stopped = view.mask & snapshot.is_in("stopped")
-        whole = snapshot.study.spec.get("recipe", {}).get("epochs")
-        began = stopped & (snapshot.epochs > 0)
-        spent = float(snapshot.seconds[view.mask].sum())
-        seconds = 0.0
-        if whole is not None:
-            left = np.maximum(0, whole - snapshot.epochs[began])
-            seconds = float((left * snapshot.seconds[began] / snapshot.epochs[began]).sum())
-        devices = snapshot.names["device"].texts
-        on_gpu = bool(devices) and not any(name == "cpu" for name in devices)
+        epochs = view.snapshot.study.spec.get("recipe", {}).get("epochs", 0)
+        found = saved(view.snapshot, view.mask, epochs)
+        devices = found["devices"]
         return cls(
-            stopped=int(stopped.sum()),
-            share=seconds / (spent + seconds) if whole is not None and seconds else None,
-            seconds=seconds,
-            where="GPU" if on_gpu else "Training",
+            stopped=found["stopped"],
+            share=found["share"] if found["seconds"] else None,
+            seconds=found["seconds"],
+            where="GPU" if devices and "cpu" not in devices else "Training",
         )
 
 

@@ -22,7 +22,7 @@ export function drawStops(found, home = null) {
 
 function drawTiles({ saved, would, expected, correlation, front }) {
   const first = correlation.find((one) => one.rho !== null);
-  const gpu = saved.devices.some((device) => device !== "cpu");
+  const gpu = saved.devices.length > 0 && !saved.devices.includes("cpu");
   tiles(byId("tiles"), [
     ["Stopped early", saved.stopped.toLocaleString("en"), `${count(saved.epochs, "epoch")} not trained`],
     ["Time saved", saved.stopped ? long(saved.seconds) : "–", saved.stopped ? `of ${gpu ? "GPU" : "worker"} time, ${Math.round(100 * saved.share)} % of what all would take; each stopped trial's epochs as long as those it had` : "nothing was stopped"],
