@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -70,15 +71,18 @@ class Drawings:
         return Markup(picture(self._placements[number], self._sites, known=self.glyphs))
 
 
+_LOCK = Lock()
 _ALL: WeakKeyDictionary[Places, Drawings] = WeakKeyDictionary()  # a study's places live as long
 
 
 def drawings_of(asked: Asked) -> Drawings:
     """The drawings of a study, with the modules that it offers or that any trial has."""
     places = asked.snapshot.places
-    if places not in _ALL:
-        spec = asked.study.spec
-        offered = {*spec.get("space", {}).get("modules", ()), *asked.stands.modules}
-        _ALL[places] = Drawings(asked.study.sites, offered, kinds_of(spec))
-    _ALL[places].learn(places.modules)
-    return _ALL[places]
+    with _LOCK:  # whoever asks first shall not get another one than the next
+        if places not in _ALL:
+            spec = asked.study.spec
+            offered = {*spec.get("space", {}).get("modules", ()), *asked.stands.modules}
+            _ALL[places] = Drawings(asked.study.sites, offered, kinds_of(spec))
+        found = _ALL[places]
+        found.learn(places.modules)
+    return found

@@ -1,5 +1,7 @@
 """Answers are made once for a study's cursor and an address."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -68,3 +70,12 @@ def test_the_server_reads_studies_before_somebody_asks(storage: str) -> None:
         assert site.look(session, 1).snapshot is first
         assert len(first) == session.query(Trial).filter_by(study_id=1).count()
         assert session.query(Study).count() == 1
+
+
+def test_who_comes_first_together_gets_the_same_page(storage: str) -> None:
+    for _ in range(5):
+        client = TestClient(create_app(storage), base_url=HERE)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda i: client.get(f"/s/1/_panels?w={i}"), range(8)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.text for answer in answers}) == 1
