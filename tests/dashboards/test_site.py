@@ -1,8 +1,10 @@
 """Answers are made once for a study's cursor and an address."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
+from httpx import Response
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
@@ -72,10 +74,14 @@ def test_the_server_reads_studies_before_somebody_asks(storage: str) -> None:
         assert session.query(Study).count() == 1
 
 
+def asked(client: TestClient, width: int) -> Response:
+    return client.get(f"/s/1/_panels?w={width}")
+
+
 def test_who_comes_first_together_gets_the_same_page(storage: str) -> None:
     for _ in range(5):
         client = TestClient(create_app(storage), base_url=HERE)
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda i: client.get(f"/s/1/_panels?w={i}"), range(8)))
+            answers = list(pool.map(partial(asked, client), range(8)))
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.text for answer in answers}) == 1
