@@ -138,7 +138,7 @@ def test_who_loses_the_token_is_asked_for_it_again(
 def test_no_other_page_may_show_ours_in_a_frame(
     serve: Serve, storage: str, visit: Visit, trouble: Trouble
 ) -> None:
-    trouble.expect("frame-ancestors|ERR_BLOCKED_BY_RESPONSE")
+    trouble.expect("frame-ancestors|ERR_BLOCKED_BY_RESPONSE|status of 403")
     server = serve(storage)
     page = visit(server)
     page.set_content(f'<iframe src="{server.url}/s/1"></iframe>')
