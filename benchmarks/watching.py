@@ -67,7 +67,8 @@ def viewers(
     """
     with ours(storage) as server, recording(prepared, storage, each=1 / RATE):
         with opened(chromium, server) as page:
-            wanted = asked_by(page, seconds=10)
+            page.wait_for_timeout(6000)  # what a tab asks for at first is not what it goes on with
+            wanted = asked_by(page, seconds=40)  # more than a page's SLOWLY
         over, counts = Event(), Counter[str]()
         crowd = [
             Thread(target=view, args=(server, wanted, number, over, counts))
