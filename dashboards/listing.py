@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import BadValue, unknown
 from ..search.records import STATES
+from .axes import extra_percent
 from .filters import Filter
 from .repeats import repeats
 from .site import Asked
@@ -49,11 +50,6 @@ def _gain(asked: Asked) -> Column:
         found[snapshot.complete] = 100 * (snapshot.accuracy - bare)[snapshot.complete]
         found[snapshot.bare] = np.nan
     return found
-
-
-def _extra(asked: Asked) -> Column:
-    bare = asked.study.bare_gflops
-    return 100 * (asked.snapshot.gflops - bare) / bare
 
 
 def _nothing(asked: Asked) -> Column:
@@ -96,7 +92,8 @@ FIELDS = {
         _number("expected", "expected", "what a stopped one would have reached, %", "expected", 100,
                 digits=4),
         _number("gflops", "GFLOPs", "10⁹ operations of one image", "gflops"),
-        Field("extra", "extra", "GFLOPs over the bare backbone, %", _extra, 6),
+        Field("extra", "extra", "GFLOPs over the bare backbone, %",
+              lambda asked: extra_percent(asked.snapshot), 6),
         _number("params", "parameters", "of the whole network", "parameters", digits=0),
         _number("latency_ms", "latency", "of one batch, measured, ms", "latency", digits=4),
         _number("memory", "memory", "activations of one image at their peak, bytes", "memory",
