@@ -74,6 +74,7 @@ PAGES = (  # each has its views
     launching,
 )
 TOKENS = "a token with --token, --token-file, FOVEATE_TOKEN or --generate-token"
+PAUSE = 0.4  # seconds
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 CODES = {  # of errors, by their status
@@ -97,13 +98,15 @@ def create_app(
     behind_proxy: bool = False,
     exports: Path | None = None,
     allow_launch: bool = False,
+    pause: float = 0.0,
 ) -> Starlette:
     """The dashboard of the database at ``storage``.
 
     With ``token``, every reader has to know it. Requests must name this machine as localhost or as
     one of ``allowed_hosts``. ``behind_proxy`` believes what a proxy says of who asks. ``exports``
     is the folder in which exported trials are kept for a while; by default a temporary one. With
-    ``allow_launch``, who may read may also start searches, and so run code on this machine.
+    ``allow_launch``, who may read may also start searches, and so run code on this machine. What
+    was read of a study serves all who ask within ``pause`` seconds.
 
     Raises
         UserError  if there is no such database, or it holds no study's tables
@@ -124,7 +127,7 @@ def create_app(
         open_database(storage, create=True).dispose()  # for the first search
         engine = open_database(storage, read_only=True, of="dashboard")
     drivers = Drivers(where, state_folder() / "launched") if allow_launch else None
-    site = Site(engine, secret, storage=where, exports=exports, launching=drivers)
+    site = Site(engine, secret, storage=where, exports=exports, launching=drivers, pause=pause)
     common = Common(site)
     routes = [*common.routes(), *(route for page in PAGES for route in page.routes(site))]
     proxied = [Middleware(BehindProxy)] if behind_proxy else []
@@ -300,6 +303,7 @@ def serve(
         behind_proxy=behind_proxy,
         exports=exports,
         allow_launch=allow_launch,
+        pause=PAUSE,
     )
     with listening(host, port) as listener:
         said = f"?{urlencode({'token': token})}" if show_token and token else ""

@@ -46,7 +46,7 @@ def noise_of(session: Session, snapshot: Snapshot, on_front: Sequence[int]) -> N
         placements = "1 placement" if len(freedom) == 1 else f"{len(freedom):,} placements"
         return Noise(pooled, f"from {placements} trained with several seeds", own)
     long = [int(snapshot.id[row]) for row in on_front if snapshot.epochs[row] >= LONG]
-    wiggles = [wiggle(end) for end in store.ends_of_some(session, long, LATE)]
+    wiggles = [wiggle(end) for end in store.ends_of_some(session, long, LATE)] if long else []
     if not wiggles:
         return Noise(None, "not known: no seed was repeated, and the curves are short", {})
     how = f"guessed from the last {LATE} epochs of the front's curves, as no seed was repeated"

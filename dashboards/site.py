@@ -68,6 +68,7 @@ class Site:
         storage: str = "",  # for processes of ours, with its password
         exports: Path | None = None,
         launching: Drivers | None = None,  # if searches may be started from the page
+        pause: float = 0.0,  # seconds for which a look at a study serves all that ask for it
     ) -> None:
         self.engine, self.token, self.storage = engine, token, storage
         self.jobs, self.launching = Jobs(exports), launching
@@ -75,7 +76,7 @@ class Site:
         self.assets = shipped()
         self.env = templates(self.assets)
         self.env.globals |= {"locked": token is not None, "launching": launching is not None}
-        self.snapshots = Snapshots()
+        self.snapshots = Snapshots(pause)
         self._answers: OrderedDict[str, bytes] = OrderedDict()
         self._held = 0  # bytes of them
         self._lock = Lock()
@@ -99,12 +100,11 @@ class Site:
 
     def look(self, session: Session, id: int) -> Asked | None:
         """The study of this id as it is now, if there is one."""
-        head = store.study_head(session, id)
-        if head is None:
+        found = self.snapshots.of(session, id)
+        if found is None:
             return None
-        alive = head.beat is not None and lives(head.beat)
-        snapshot = self.snapshots.of(session, head)
-        return Asked(session, snapshot.study, snapshot, alive)
+        alive = found.head.beat is not None and lives(found.head.beat)
+        return Asked(session, found.snapshot.study, found.snapshot, alive)
 
     def warm_up(self) -> None:
         """Read the latest studies before somebody waits for them."""

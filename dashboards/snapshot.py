@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from threading import Lock
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..search.front import front
 from ..search.records import STATES, Study
 from .placements import Places
 
-__all__ = ["Column", "Names", "Snapshot", "Snapshots", "Step", "code_of", "seconds_of"]
+__all__ = ["Column", "Look", "Names", "Snapshot", "Snapshots", "Step", "code_of", "seconds_of"]
 
 Column = np.ndarray[Any, np.dtype[Any]]
 T = TypeVar("T")
@@ -109,7 +110,10 @@ class Snapshot:
 
     def is_in(self, *states: str) -> Column:
         """Which rows are in one of ``states``: a mask."""
-        return np.isin(self.state, [code_of(state) for state in states])
+        found: Column = self.state == code_of(states[0])
+        for state in states[1:]:
+            found |= self.state == code_of(state)
+        return found
 
     def text(self, column: str, row: int) -> str | None:
         """The origin, the worker or the device of a row."""
@@ -169,24 +173,48 @@ class Snapshot:
         return [int(row) for row in rows[np.lexsort((self.number[rows], self.gflops[rows]))]]
 
 
-class Snapshots:
-    """The latest snapshot of each study, refreshed when somebody asks."""
+class Look(NamedTuple):
+    """A study as somebody found it."""
 
-    def __init__(self) -> None:
-        self._latest: dict[int, Snapshot] = {}
+    head: store.Head
+    snapshot: Snapshot
+    at: float  # ``time.monotonic``
+
+
+class Snapshots:
+    """The latest snapshot of each study, refreshed when somebody asks.
+
+    Who asks within ``pause`` seconds of another gets the same: many readers cost little more than
+    one.
+    """
+
+    def __init__(self, pause: float = 0.0) -> None:
+        self._pause = pause
+        self._latest: dict[int, Look] = {}
         self._locks: dict[int, Lock] = {}
 
-    def of(self, session: Session, head: store.Head) -> Snapshot:
-        """The study of ``head`` as it is now."""
-        with self._locks.setdefault(head.id, Lock()):
-            old = self._latest.get(head.id)
-            if old is not None and (old.study.uid != head.uid or old.cursor > head.seq):
-                old = None  # another study has taken its place, or it was put back
-            if old is not None and old.cursor == head.seq and old.study.name == head.name:
-                return old
-            new = _newer(session, head, old)
-            self._latest[head.id] = new
-            return new
+    def of(self, session: Session, id: int) -> Look | None:
+        """The study of this id as it is now, if there is one."""
+        latest = self._latest.get(id)
+        if latest is not None and self._is_fresh(latest):
+            return latest
+        session.connection()  # who holds the lock must not wait for one: those that wait have them
+        if latest is None and store.study_head(session, id) is None:
+            return None  # addresses name what they like: no lock for it
+        with self._locks.setdefault(id, Lock()):
+            latest = self._latest.get(id)
+            if latest is not None and self._is_fresh(latest):
+                return latest
+            head = store.study_head(session, id)  # whoever waited for the lock asks again
+            if head is None:
+                return None
+            old = latest.snapshot if latest else None
+            found = Look(head, _newest(session, head, old), monotonic())
+            self._latest[id] = found
+            return found
+
+    def _is_fresh(self, look: Look) -> bool:
+        return monotonic() - look.at < self._pause
 
 
 def code_of(state: str) -> int:
@@ -199,7 +227,11 @@ def seconds_of(moment: datetime | None) -> float:
     return np.nan if moment is None else moment.replace(tzinfo=UTC).timestamp()
 
 
-def _newer(session: Session, head: store.Head, old: Snapshot | None) -> Snapshot:
+def _newest(session: Session, head: store.Head, old: Snapshot | None) -> Snapshot:
+    if old is not None and (old.study.uid != head.uid or old.cursor > head.seq):
+        old = None  # another study has taken its place, or it was put back
+    if old is not None and old.cursor == head.seq and old.study.name == head.name:
+        return old
     study = store.study_copy(session, head.id)
     names = {column: Names() for column in TEXTS} if old is None else old.names
     changed = _columns(store.rows_since(session, study, READ, old.cursor if old else -1), names)

@@ -33,7 +33,8 @@ class Mark:
         if not len(rows):
             return None
         snapshot = view.snapshot
-        row = rows[np.lexsort((snapshot.gflops[rows], -snapshot.accuracy[rows]))[0]]
+        best = rows[snapshot.accuracy[rows] == snapshot.accuracy[rows].max()]
+        row = best[np.argsort(snapshot.gflops[best], kind="stable")[0]]
         bare = snapshot.bare_accuracy
         accuracy = float(snapshot.accuracy[row])
         return cls(

@@ -9,9 +9,10 @@ saw misses nothing; and each changes Optuna's trial, too, in that same transacti
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text, bindparam, cast, delete, func, insert, or_, select, update
+from sqlalchemy import Select, Text, bindparam, cast, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, defer, selectinload
 
 from ..errors import UnknownName, unknown
@@ -192,6 +193,9 @@ _HEAD = (  # asked for by every reader, every other second
 )
 
 
+_COPY = select(*Study.__table__.columns).where(Study.id == bindparam("id"))
+
+
 def study_head(session: Session, study_id: int) -> Head | None:
     """The head of the study of this id: the study itself is long."""
     row = session.execute(_HEAD, {"id": study_id}).one_or_none()
@@ -200,7 +204,7 @@ def study_head(session: Session, study_id: int) -> Head | None:
 
 def study_copy(session: Session, study_id: int) -> Study:
     """The study of this id as it is now, belonging to no session."""
-    row = session.execute(select(*Study.__table__.columns).where(Study.id == study_id)).one()
+    row = session.execute(_COPY, {"id": study_id}).one()
     return Study(**row._mapping)
 
 
@@ -736,15 +740,24 @@ def epoch_metrics(session: Session, trial_ids: Sequence[int]) -> Sequence[Any]:
 
 def step_rows(session: Session, study: Study, columns: Sequence[str]) -> Sequence[Any]:
     """These columns of every step of the front of ``study``, in their order."""
+    return session.execute(_steps_of(tuple(columns)), {"study": study.id}).all()
+
+
+@cache  # asked for at each change
+def _steps_of(columns: tuple[str, ...]) -> Select[Any]:
     wanted = select(*(getattr(FrontStep, name) for name in columns))
-    mine = wanted.where(FrontStep.study_id == study.id)
-    return session.execute(mine.order_by(FrontStep.finished)).all()
+    return wanted.where(FrontStep.study_id == bindparam("study")).order_by(FrontStep.finished)
 
 
 def rows_since(session: Session, study: Study, columns: Sequence[str], seq: int) -> Sequence[Any]:
     """These columns of every trial of ``study`` that changed after ``seq``."""
+    return session.execute(_since(tuple(columns)), {"study": study.id, "seq": seq}).all()
+
+
+@cache  # asked for at each change
+def _since(columns: tuple[str, ...]) -> Select[Any]:
     wanted = select(*(getattr(Trial, name) for name in columns))
-    return session.execute(wanted.where(Trial.study_id == study.id, Trial.seq > seq)).all()
+    return wanted.where(Trial.study_id == bindparam("study"), Trial.seq > bindparam("seq"))
 
 
 def placements_after(session: Session, study: Study, number: int) -> Sequence[Any]:

@@ -12,6 +12,7 @@ import { Live, read } from "./live.js";
 import { Pareto } from "./pareto.js";
 
 const SLOWLY = 30000; // milliseconds between two looks at what changes little with a trial
+const CALMLY = 5000; // between two tables of a front that moves again and again
 const NARROW = matchMedia("(max-width: 900px)");
 
 const page = pageData("page");
@@ -20,8 +21,10 @@ const filters = new Filters(byId("filters"), (what) => (what === "look" ? relook
 let { chosen } = page;
 let cursor = null; // of what the charts show; null: nothing yet
 let view = 0; // counts the views: an answer to an earlier one is late
-let panelled = { cursor: page.cursor, at: Date.now() }; // what the panels show, and since when
-let told = new Set(); // members of the front that were there at first, or have been announced
+let tables = { cursor: page.cursor, at: Date.now() }; // what they show, and since when
+let beside = { cursor: page.cursor, at: Date.now() }; // and the charts beside them
+let moved = 0; // when the front last brought new tables
+let told = null; // members of the front that were there at first, or have been announced
 let curve = null;
 let opener = null; // had the focus before the sheet was opened
 
@@ -52,20 +55,17 @@ async function ask(signal) {
     return { changed: false };
   }
   if (changes.reset) {
+    forget();
     await load(signal, { zoom: true });
     return { changed: true, alive: changes.alive };
   }
   const { knee } = pareto.front;
   const outgrown = pareto.apply(changes); // told twice it does no harm: the cursor comes last
   count(changes);
-  const fresh = changes.front?.n.filter((n) => !told.has(n)) ?? [];
-  const fewer = changes.front?.n.length < told.size;
-  await panels(signal, changes.cursor, fresh.length > 0 || fewer);
+  if (changes.upsert.n.includes(chosen) || (chosen === null && pareto.front.knee !== knee)) openDrawer();
+  await panels(signal, changes.cursor);
   if (asked !== view) return { changed: true };
   cursor = changes.cursor;
-  if (changes.front) told = new Set(changes.front.n);
-  if (changes.upsert.n.includes(chosen) || (chosen === null && pareto.front.knee !== knee)) openDrawer();
-  if (fresh.length) greet(changes.front, fresh);
   if (outgrown) await load(signal, { zoom: true });
   return { changed: true, alive: changes.alive };
 }
@@ -78,9 +78,10 @@ async function load(signal, { zoom = false } = {}) {
   pareto.load(points, filters.axis, { zoom });
   pareto.mark({ at: chosen, beside: compared(page.id) });
   cursor = points.cursor;
-  told = new Set(points.front.n);
+  if (told === null && cursor !== tables.cursor) tables.at = 0;
+  told ??= new Set(points.front.n);
   count(points);
-  await panels(signal, cursor, points.cursor !== panelled.cursor);
+  await panels(signal, cursor);
   if (asked === view && (view > 0 || points.cursor !== page.cursor)) openDrawer();
 }
 
@@ -109,20 +110,38 @@ function wanted(part = {}) {
   return asked;
 }
 
-/** What changes with the trials: at once where it is `due`, else now and then. */
-async function panels(signal, now, due = false) {
-  const stale = panelled.cursor !== now && Date.now() - panelled.at > SLOWLY;
-  if (!due && !stale) return;
+/** What changes with the trials: soon where it shows the front and that has moved, else now and then. */
+async function panels(signal, now) {
   const asked = view;
-  const html = await read(`/s/${page.id}/_panels?${filters.query()}`, signal, "text");
-  if (asked !== view) return;
-  swap(html);
-  marks();
-  await others(signal);
-  panelled = { cursor: now, at: Date.now() };
+  const { n } = pareto.front;
+  const fresh = n.filter((one) => !told.has(one));
+  const isMoved = fresh.length > 0 || n.length < told.size;
+  if (isOld(tables, now, SLOWLY) || (isMoved && Date.now() - moved > CALMLY)) {
+    const html = await read(`/s/${page.id}/_panels?${filters.query()}`, signal, "text");
+    if (asked !== view) return;
+    swap(html);
+    marks();
+    tables = { cursor: now, at: Date.now() };
+    if (isMoved) moved = tables.at;
+    told = new Set(n);
+    if (fresh.length) greet(fresh);
+  }
+  if (isOld(beside, now, SLOWLY)) {
+    await others(signal);
+    if (asked === view) beside = { cursor: now, at: Date.now() };
+  }
 }
 
-/** The panels that say more of the same trials. */
+const isOld = (shown, now, after) => shown.cursor !== now && Date.now() - shown.at > after;
+
+/** Tables and charts are to be had anew. */
+function forget() {
+  told = null;
+  tables = { cursor: null, at: 0 };
+  beside = { cursor: null, at: 0 };
+}
+
+/** The charts that say more of the same trials. */
 async function others(signal) {
   const asked = view;
   const query = filters.filters();
@@ -131,7 +150,8 @@ async function others(signal) {
   if (asked === view) kinds.forEach(([, , panel], i) => panel.update(answers[i]));
 }
 
-function greet(front, fresh) {
+function greet(fresh) {
+  const { front } = pareto;
   const best = front.n.indexOf(fresh.at(-1));
   say(`${fresh.length} new front point${fresh.length > 1 ? "s" : ""}: ${percent(front.y[best])} at ${costText(filters.cost, front.x[best])}`);
   for (const n of fresh) byId("front").querySelector(`[data-trial="${n}"]`)?.classList.add("new");
@@ -202,15 +222,15 @@ function drawCurve() {
 
 /** Rows, boxes and buttons show what is chosen, and what is to be compared. */
 function marks() {
-  const beside = compared(page.id);
+  const those = compared(page.id);
   for (const row of document.querySelectorAll("tr[data-trial]")) {
     const n = Number(row.dataset.trial);
     row.classList.toggle("chosen", n === chosen);
     row.querySelector("button").setAttribute("aria-pressed", String(n === chosen));
-    row.querySelector(".to-compare").checked = beside.includes(n);
+    row.querySelector(".to-compare").checked = those.includes(n);
   }
   for (const button of document.querySelectorAll("[data-compare]")) {
-    button.textContent = beside.includes(Number(button.dataset.compare)) ? "Leave out of compare" : "Add to compare";
+    button.textContent = those.includes(Number(button.dataset.compare)) ? "Leave out of compare" : "Add to compare";
   }
   for (const box of document.querySelectorAll("[data-lately]")) lately(box);
   byId("export-best").hidden = !pageData("best").length;
@@ -277,7 +297,7 @@ document.addEventListener("keydown", (event) => {
 function review({ remember = true } = {}) {
   view += 1;
   cursor = null;
-  panelled = { cursor: null, at: 0 };
+  forget();
   byId("cost-name").textContent = filters.axis.name;
   filters.show();
   if (remember) history.pushState(null, "", filters.address(chosen));
@@ -308,4 +328,4 @@ filters.show();
 marks();
 drawCurve();
 live.now();
-others().catch(() => (panelled = { cursor: null, at: 0 })); // the next poll asks again
+others().catch(() => (beside = { cursor: null, at: 0 })); // the next poll asks again

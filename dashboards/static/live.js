@@ -4,6 +4,7 @@ import { byId } from "./dom.js";
 
 const SOON = 2000; // milliseconds
 const SELDOM = 15000;
+const REST = 500; // at least, after an answer
 const PATIENCE = 10000; // for one answer
 
 /** `ask(signal)` resolves to whether something had `changed`, and whether a search is `alive`: then
@@ -36,17 +37,19 @@ export class Live {
     this.timer = null;
   }
 
-  later() {
+  /** The next turn, `already` so many milliseconds after the last began. */
+  later(already = 0) {
     this.pause();
     if (document.hidden) return;
     const jitter = 0.9 + 0.2 * Math.random(); // tabs opened at once shall not ask at once
-    this.timer = setTimeout(() => this.turn(), this.wait * jitter);
+    this.timer = setTimeout(() => this.turn(), Math.max(REST, this.wait * jitter - already));
   }
 
   async turn() {
     this.again = this.asking; // asked for while one is under way: at once afterwards
     if (this.asking) return;
     this.asking = true;
+    const began = Date.now();
     try {
       const told = await this.ask(AbortSignal.timeout(PATIENCE));
       const { changed, alive = heard.alive } = typeof told === "object" ? told : { changed: told };
@@ -61,7 +64,7 @@ export class Live {
       this.asking = false;
       this.show();
       if (this.again) this.now();
-      else this.later();
+      else this.later(Date.now() - began);
     }
   }
 

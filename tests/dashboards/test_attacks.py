@@ -126,7 +126,7 @@ def test_filters_do_not_pile_up(client: TestClient, monkeypatch: pytest.MonkeyPa
     for i in range(60):
         client.get(f"/api/v1/studies/1/trials?max_gflops=1.{i}")
     site = client.app.state.site  # type: ignore[attr-defined]
-    (kept,) = [one._kept for one in site.snapshots._latest.values()]
+    (kept,) = [one.snapshot._kept for one in site.snapshots._latest.values()]
     assert len(kept) <= 20
 
 

@@ -87,5 +87,5 @@ def test_no_change_is_lost_while_several_write(
     with Session(engine) as session:
         study = store.find_study(session, "written")
         site = client.app.state.site  # type: ignore[attr-defined]
-        assert rows(site.snapshots._latest[2]) == rows(looked(session, study).snapshot)
+        assert rows(site.snapshots._latest[2].snapshot) == rows(looked(session, study).snapshot)
     engine.dispose()

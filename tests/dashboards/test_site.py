@@ -67,8 +67,7 @@ def test_the_server_reads_studies_before_somebody_asks(storage: str) -> None:
     site = create_app(storage).state.site
     site.warm_up()
     with site.session() as session:
-        head = store.study_head(session, 1)
-        first = site.snapshots.of(session, head)
+        first = site.snapshots.of(session, 1).snapshot
         assert site.look(session, 1).snapshot is first
         assert len(first) == session.query(Trial).filter_by(study_id=1).count()
         assert session.query(Study).count() == 1

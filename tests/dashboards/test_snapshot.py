@@ -1,6 +1,8 @@
 """All trials as columns: the same, whether read at once or change by change."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from foveate.dashboards import snapshot as snapshot_module
+from foveate.dashboards.app import create_app
 from foveate.dashboards.filters import Filter
 from foveate.dashboards.placements import Places
 from foveate.dashboards.site import Asked
@@ -25,10 +29,9 @@ ENDS = st.sampled_from(["complete", "stopped", "failed", "running", "waiting"])
 
 def looked(session: Session, study: Study, snapshots: Snapshots | None = None) -> Asked:
     session.flush()
-    head = store.study_head(session, study.id)
-    assert head is not None
-    snapshot = (snapshots or Snapshots()).of(session, head)
-    return Asked(session, snapshot.study, snapshot, alive=False)
+    found = (snapshots or Snapshots()).of(session, study.id)
+    assert found is not None
+    return Asked(session, found.snapshot.study, found.snapshot, alive=False)
 
 
 def rows(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -95,6 +98,53 @@ def test_without_a_change_it_is_the_same_object(session: Session) -> None:
     first = looked(session, study, snapshots).snapshot
     assert looked(session, study, snapshots).snapshot is first
     assert first.kept("sum", lambda: 3) == first.kept("sum", lambda: 4) == 3
+
+
+def test_who_asks_within_the_pause_gets_what_another_got(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(snapshot_module, "monotonic", lambda: clock[0])
+    study = fill(session, "much read")
+    snapshots = Snapshots(pause=0.25)
+    first = looked(session, study, snapshots).snapshot
+    store.note(session, store.find_trial(session, study, 8), "something happened")
+    clock[0] += 0.2
+    assert looked(session, study, snapshots).snapshot is first
+    clock[0] += 0.1
+    later = looked(session, study, snapshots).snapshot
+    assert later.cursor == study.seq > first.cursor
+
+
+def test_there_is_no_snapshot_of_no_study(session: Session) -> None:
+    snapshots = Snapshots()
+    assert snapshots.of(session, 999_999) is None
+    assert not snapshots._locks
+
+
+def test_many_at_once_never_see_it_go_back(storage: str, session: Session) -> None:
+    study = store.locked(session, 1)
+    trial = store.find_trial(session, study, 8)
+    session.commit()
+    site, over = create_app(storage).state.site, Event()
+
+    def follow() -> list[int]:
+        seen = []
+        while not over.is_set():
+            with site.session() as own:
+                seen.append(site.look(own, 1).snapshot.cursor)
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        followers = [pool.submit(follow) for _ in range(4)]
+        for _ in range(30):
+            with session.begin():
+                store.locked(session, 1)
+                store.note(session, trial, "something happened")
+        over.set()
+        for follower in followers:
+            seen = follower.result()
+            assert seen == sorted(seen)
 
 
 def test_a_new_name_and_another_study_of_the_same_number_are_seen(session: Session) -> None:
