@@ -156,6 +156,8 @@ class Timing:
     wall: float | None = field(metadata={"help": "from started to ended"})
     trained: float = field(metadata={"help": "sum over epochs: training and validation"})
     epoch: float | None = field(metadata={"help": "of an epoch, on average"})
+    data: float | None = field(metadata={"help": "of trained: waiting for the next batch"})
+    validation: float | None = field(metadata={"help": "of trained: on the validation images"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -417,6 +419,11 @@ def timing_of(trial: Trial) -> Timing:
     def between(a: datetime | None, b: datetime | None) -> float | None:
         return None if a is None or b is None else max(0.0, (b - a).total_seconds())
 
+    def part(name: str) -> float | None:
+        told = [((epoch.metrics or {}).get("machine") or {}).get(name) for epoch in trial.curve]
+        known = [seconds for seconds in told if seconds is not None]
+        return sum(known) if known and len(known) == len(told) else None
+
     return Timing(
         created=trial.created,
         started=trial.started,
@@ -425,6 +432,8 @@ def timing_of(trial: Trial) -> Timing:
         wall=between(trial.started, trial.ended),
         trained=trial.seconds,
         epoch=trial.seconds / trial.epochs if trial.epochs else None,
+        data=part("data"),
+        validation=part("validation"),
     )
 
 
@@ -461,7 +470,7 @@ def as_json(asked: Asked, number: int) -> dict[str, Any]:
     rows = np.flatnonzero(asked.snapshot.number == number)
     listed = [one for one in FIELDS.values() if one.kind != "placement"]
     columns = {one.id: value for one in listed for value in values(asked, one, rows)}
-    drawings = drawings_of(asked)
+    drawings, timing = drawings_of(asked), timing_of(trial)
     drawings.known(asked, [number])
     return columns | {
         "code": drawings.line(number),
@@ -479,6 +488,10 @@ def as_json(asked: Asked, number: int) -> dict[str, Any]:
             for one in modules_of(asked, trial)
         ],
         "metrics": trial.metrics or {},
+        "timing": {
+            name: getattr(timing, name)
+            for name in ("queue", "wall", "trained", "data", "validation")
+        },
         "curve": {
             "epoch": [epoch.number for epoch in trial.curve],
             "val_acc": curve_of(trial),

@@ -261,7 +261,7 @@ class Epoch(Base):
     accuracy: Mapped[float]  # validation share
     seconds: Mapped[float]  # of training and validation
     metrics: Mapped[dict[str, Any] | None]  # other shares of the validation images, by name; and
-    # "machine": what the epoch took of its machine, as workers.machine measures it
+    # "machine": what the epoch took of its machine, as workers.train and workers.machine have it
     at: Mapped[datetime] = mapped_column(default=now)
 
     trial: Mapped[Trial] = relationship(back_populates="curve")

@@ -69,7 +69,7 @@ def watched_epochs(training: Training) -> Iterator[Epoch]:
     """The epochs of ``training``, each with what it took of the machine."""
     with Machine(training.device) as machine:
         for epoch in training.epochs():
-            yield replace(epoch, machine=machine.taken())
+            yield replace(epoch, machine=epoch.machine | machine.taken())
             machine.begin()  # whoever asks may have taken its time
 
 

@@ -35,7 +35,9 @@ class Epoch:
     accuracy: float  # of the validation images: the recipe's metric, a share
     seconds: float  # of training and validation; of the first, of compiling and capturing, too
     metrics: Measured = field(default_factory=dict)  # every metric of the validation images
-    machine: dict[str, float] = field(default_factory=dict)  # workers.machine: what it took
+    # what it took of its machine: seconds that the next batch was waited for ("data"; on a GPU
+    # what was begun may go on meanwhile) and of "validation"; and what workers.machine measures
+    machine: dict[str, float] = field(default_factory=dict)
 
 
 class Training:
@@ -62,6 +64,7 @@ class Training:
         self.device = images.train.device
         self.finished = 0  # epochs
         self.taken = 0  # steps
+        self.waited = 0.0  # seconds for the batches of this epoch
         self.per_epoch = max(1, len(images.train) // recipe.batch)
         self.rng = torch.Generator().manual_seed(recipe.seed)
         self.augment = Augment(
@@ -78,13 +81,16 @@ class Training:
     def epochs(self) -> Iterator[Epoch]:
         """Train to the recipe's end, yielding after each epoch; to stop early, stop asking."""
         for number in range(self.finished + 1, self.recipe.epochs + 1):
-            start = perf_counter()
+            start, self.waited = perf_counter(), 0.0
             train_loss = self._train()
+            trained = perf_counter()
             metrics = measured(self.evaluated, self.images, self.recipe, batch=500 // self.micro)
             share = metrics[self.recipe.measure]
             assert isinstance(share, float)
             self.finished = number
-            yield Epoch(number, train_loss, share, perf_counter() - start, metrics)
+            ended = perf_counter()
+            took = {"data": round(self.waited, 4), "validation": round(ended - trained, 4)}
+            yield Epoch(number, train_loss, share, ended - start, metrics, took)
 
     @property
     def evaluated(self) -> nn.Module:
@@ -97,7 +103,9 @@ class Training:
         self.model.train()
         for norm in self.frozen:
             norm.eval()
-        for x, labels in self.images.train.shuffled(recipe.batch, self.rng, self.augment):
+        for x, labels in self._waited_for(
+            self.images.train.shuffled(recipe.batch, self.rng, self.augment)
+        ):
             targets = labels
             if recipe.mixup or recipe.cutmix:
                 targets = labels if labels.is_floating_point() else self._one_hot(labels)
@@ -113,6 +121,15 @@ class Training:
         if not isfinite(mean):
             raise DivergedError(f"the loss is {mean} in epoch {self.finished + 1}")
         return mean
+
+    def _waited_for(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[Any]:
+        while True:
+            start = perf_counter()
+            batch = next(batches, None)
+            self.waited += perf_counter() - start
+            if batch is None:
+                return
+            yield batch
 
     def take(self, x: Tensor, targets: Tensor) -> Tensor:
         """One step; the loss before it, still on the device."""

@@ -212,6 +212,26 @@ def test_times_are_those_of_the_record(client: TestClient, session: Session, stu
     assert "after 90\N{NO-BREAK SPACE}s in the queue" in page
     assert "30\N{NO-BREAK SPACE}min later" in page
     assert "1.5\N{NO-BREAK SPACE}s an epoch" in page
+    assert "waiting for data" not in page  # nothing was measured
+
+
+def test_what_the_time_went_into_is_told_if_every_epoch_told_it(
+    client: TestClient, session: Session, study: Study
+) -> None:
+    spaced = "\N{NO-BREAK SPACE}"
+    trial = store.find_trial(session, study, 3)
+    first, second = trial.curve
+    first.metrics = {"machine": {"data": 0.5, "validation": 1.25, "cores": 0.9}}
+    store._change(trial)
+    session.commit()
+    assert "waiting for data" not in client.get("/s/1/trials/3").text  # of half of it
+    second.metrics = {"machine": {"data": 0.25, "validation": 1.0}}
+    store._change(trial)
+    session.commit()
+    page = client.get("/s/1/trials/3").text
+    assert f"2.2{spaced}s validation, 0.8{spaced}s waiting for data" in page
+    timing = client.get("/api/v1/studies/1/trials/3").json()["timing"]
+    assert (timing["data"], timing["validation"], timing["trained"]) == (0.75, 2.25, 3.0)
 
 
 @pytest.mark.parametrize(

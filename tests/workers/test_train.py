@@ -3,6 +3,7 @@ from copy import deepcopy
 from dataclasses import asdict, replace
 from io import BytesIO
 from itertools import islice
+from time import sleep
 from typing import Any
 
 import pytest
@@ -105,6 +106,23 @@ def test_the_loss_falls_and_the_digits_are_learnt(digits: Images) -> None:
     assert epochs[-1].accuracy > 0.8
     assert [epoch.number for epoch in epochs] == [1, 2, 3]
     assert all(epoch.seconds > 0 for epoch in epochs)
+
+
+def test_an_epoch_tells_what_its_time_went_into(
+    few: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = training(few, Recipe(epochs=2, batch=64))
+    shuffled = Split.shuffled
+
+    def slowly(*args: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in shuffled(*args):
+            sleep(0.05)
+            yield batch
+
+    monkeypatch.setattr(Split, "shuffled", slowly)
+    for epoch in made.epochs():
+        assert 4 * 0.05 <= epoch.machine["data"] < epoch.seconds
+        assert 0 < epoch.machine["validation"] < epoch.seconds - epoch.machine["data"] + 1e-3
 
 
 def test_training_goes_on_only_when_asked(few: Images) -> None:
