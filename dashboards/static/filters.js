@@ -52,11 +52,12 @@ export class Filters {
     return asked;
   }
 
-  /** The address of this view, with trial `chosen`. */
-  address(chosen) {
+  /** The address of this view, with trial `chosen` and a `part` of the plane. */
+  address(chosen, part) {
     const asked = this.query();
     for (const [name, on] of Object.entries(this.toggles)) if (on !== TOGGLES[name]) asked.set(name, Number(on));
     if (chosen !== null) asked.set("t", chosen);
+    for (const [name, end] of Object.entries(part ?? {})) asked.set(name, end);
     return `${location.pathname}?${asked}`;
   }
 

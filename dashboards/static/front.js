@@ -19,6 +19,7 @@ const page = pageData("page");
 const api = `/api/v1/studies/${page.id}`;
 const filters = new Filters(byId("filters"), (what) => (what === "look" ? relook() : review()));
 let { chosen } = page;
+let part = partOf(location.search); // of the plane, that is looked at; null: all of it
 let cursor = null; // of what the charts show; null: nothing yet
 let view = 0; // counts the views: an answer to an earlier one is late
 let tables = { cursor: page.cursor, at: Date.now() }; // what they show, and since when
@@ -33,7 +34,11 @@ const pareto = new Pareto(byId("pareto"), {
   chosen: choose,
   opened: (n) => location.assign(`/s/${page.id}/trials/${n}`),
   compared: compareOrSay,
-  windowed: () => look(),
+  windowed: () => {
+    part = pareto.part;
+    history.replaceState(null, "", filters.address(chosen, part));
+    look();
+  },
 });
 const hypervolume = new Hypervolume(byId("hypervolume"));
 const heat = new Heatmap(byId("heat"), { compact: true });
@@ -77,6 +82,7 @@ async function load(signal, { zoom = false } = {}) {
   pareto.show = filters.toggles;
   pareto.load(points, filters.axis, { zoom });
   pareto.mark({ at: chosen, beside: compared(page.id) });
+  if (part && !pareto.part) pareto.toPart(part);
   cursor = points.cursor;
   if (told === null && cursor !== tables.cursor) tables.at = 0;
   told ??= new Set(points.front.n);
@@ -90,10 +96,9 @@ async function look() {
   if (cursor === null) return;
   const asked = view;
   try {
-    const { w, h, ...part } = pareto.window;
     const points = await read(`${api}/points?${wanted(part)}`);
     if (asked !== view || points.cursor < cursor) return;
-    if ("x0" in part) pareto.refine(points, part);
+    if (part) pareto.refine(points, part);
     else pareto.load(points, filters.axis, { zoom: false });
     count(points);
   } catch (error) {
@@ -101,11 +106,10 @@ async function look() {
   }
 }
 
-function wanted(part = {}) {
+function wanted(part) {
   const asked = filters.query();
-  const { w, h } = pareto.window;
   const kept = [...new Set([...compared(page.id), ...(chosen === null ? [] : [chosen])])];
-  for (const [name, value] of Object.entries({ w, h, ...part })) asked.set(name, value);
+  for (const [name, value] of Object.entries({ ...pareto.size, ...part })) asked.set(name, value);
   if (kept.length) asked.set("keep", kept.join(","));
   return asked;
 }
@@ -150,6 +154,13 @@ async function others(signal) {
   if (asked === view) kinds.forEach(([, , panel], i) => panel.update(answers[i]));
 }
 
+/** The part of the plane that an address names. */
+function partOf(search) {
+  const said = new URLSearchParams(search);
+  const ends = ["x0", "x1", "y0", "y1"].map((name) => [name, Number(said.get(name) ?? NaN)]);
+  return ends.every(([, end]) => Number.isFinite(end)) ? Object.fromEntries(ends) : null;
+}
+
 function greet(fresh) {
   const { front } = pareto;
   const best = front.n.indexOf(fresh.at(-1));
@@ -185,7 +196,7 @@ function choose(n, { remember = true } = {}) {
   chosen = n;
   pareto.mark({ at: n });
   marks();
-  if (remember) history.pushState(null, "", filters.address(chosen));
+  if (remember) history.pushState(null, "", filters.address(chosen, part));
   openDrawer();
   if (n !== null && !pareto.find(n) && cursor !== null) look();
 }
@@ -294,13 +305,14 @@ document.addEventListener("keydown", (event) => {
 // ------------------------------------------------------------------------------- filters, address
 
 /** Other trials, or another axis. */
-function review({ remember = true } = {}) {
+function review({ remember = true, at = null } = {}) {
+  part = at;
   view += 1;
   cursor = null;
   forget();
   byId("cost-name").textContent = filters.axis.name;
   filters.show();
-  if (remember) history.pushState(null, "", filters.address(chosen));
+  if (remember) history.pushState(null, "", filters.address(chosen, part));
   live.now();
 }
 
@@ -308,7 +320,7 @@ function review({ remember = true } = {}) {
 function relook({ remember = true } = {}) {
   pareto.show = filters.toggles;
   pareto.draw();
-  if (remember) history.pushState(null, "", filters.address(chosen));
+  if (remember) history.pushState(null, "", filters.address(chosen, part));
 }
 
 exportMenu(byId("export-best"), page.id, () => pageData("best"));
@@ -317,8 +329,14 @@ byId("whole").addEventListener("click", () => pareto.whole());
 addEventListener("popstate", () => {
   const before = filters.query().toString();
   filters.read(location.search);
-  if (filters.query().toString() !== before) review({ remember: false });
-  else relook({ remember: false });
+  const at = partOf(location.search);
+  if (filters.query().toString() !== before) review({ remember: false, at });
+  else {
+    part = at;
+    relook({ remember: false });
+    if (cursor !== null && at) pareto.toPart(at);
+    else if (cursor !== null) pareto.whole();
+  }
   const t = new URLSearchParams(location.search).get("t");
   choose(t === null ? null : Number(t), { remember: false });
 });

@@ -145,14 +145,18 @@ export class Pareto {
     return (this.chart.getOption()?.dataZoom ?? []).some((zoom) => zoom.start > 0.01 || zoom.end < 99.99);
   }
 
-  /** The window that is looked at, in costs and percents, and the plot's size: null is all. */
-  get window() {
-    const size = { w: Math.round(this.box.clientWidth / 40) * 40, h: Math.round(this.box.clientHeight / 40) * 40 };
-    if (!this.zoomed) return size;
+  /** The plot's, in pixels; roughly, so that answers serve several readers. */
+  get size() {
+    return { w: Math.round(this.box.clientWidth / 40) * 40, h: Math.round(this.box.clientHeight / 40) * 40 };
+  }
+
+  /** What of the plane is looked at, in costs and percents; null is all. */
+  get part() {
+    if (!this.zoomed) return null;
     const [x, y] = this.chart.getOption().dataZoom;
     const [x0, x1] = [x.startValue, x.endValue].map((at) => Number(this.scale.from(at).toPrecision(8)));
     const [y0, y1] = [y.startValue, y.endValue].map((at) => Number(at.toPrecision(8)));
-    return { ...size, x0, x1, y0, y1 };
+    return { x0, x1, y0, y1 };
   }
 
   /** The view that the server says is worth showing. */
@@ -178,11 +182,20 @@ export class Pareto {
     const xs = [...this.front.x, ...bare.map((one) => one.x)].map((x) => this.scale.to(x));
     const ys = [...this.front.y, ...bare.map((one) => one.y)];
     if (xs.length < 2) return;
-    const batch = [xs, ys].map((values, dataZoomIndex) => {
+    this.zoom([xs, ys].map((values) => {
       const [low, high] = [Math.min(...values), Math.max(...values)];
       const room = (high - low || Math.abs(low) * 0.01 || 1) * 0.08;
-      return { dataZoomIndex, startValue: low - room, endValue: high + room };
-    });
+      return [low - room, high + room];
+    }));
+  }
+
+  /** Only this part. */
+  toPart({ x0, x1, y0, y1 }) {
+    this.zoom([[x0, x1].map((x) => this.scale.to(x)), [y0, y1]]);
+  }
+
+  zoom(ends) {
+    const batch = ends.map(([startValue, endValue], dataZoomIndex) => ({ dataZoomIndex, startValue, endValue }));
     this.chart.dispatchAction({ type: "dataZoom", batch });
   }
 

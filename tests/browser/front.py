@@ -5,6 +5,7 @@ from playwright.sync_api import Page
 from foveate.benchmarks.chromium import until
 
 __all__ = [
+    "VIEW",
     "choose_cost",
     "chosen",
     "cost",

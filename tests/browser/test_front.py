@@ -13,8 +13,12 @@ from foveate.search import databases, store
 
 from ..dashboards.conftest import add_study, add_trial
 from .conftest import Serve, Visit
-from .front import choose_cost, chosen, cost, drawn, open_chosen, place
+from .front import VIEW, choose_cost, chosen, cost, drawn, open_chosen, place, view, zoom
 from .studies import database
+
+SAME = f"""(seen) => ({VIEW})().flat().every(
+  (share, i) => Math.abs(share - seen.flat()[i]) < 0.1
+)"""  # ECharts rounds what it is told
 
 
 def front_of(page: Page, server: Served, cost: str) -> list[int]:
@@ -108,6 +112,25 @@ def test_the_address_is_the_view(serve: Serve, storage: str, visit: Visit) -> No
     until(page, "() => new URLSearchParams(location.search).get('cost') === 'params'")
     drawn(page)
     assert (cost(page), chosen(page)) == ("params", 6)
+
+
+def test_the_address_is_the_part_of_the_plane_too(serve: Serve, storage: str, visit: Visit) -> None:
+    page = visit(serve(storage), "/s/1?cost=extra&t=3")
+    drawn(page)
+    zoom(page)
+    until(page, "() => new URLSearchParams(location.search).has('x0')")
+    there, seen = page.url, view(page)
+    page.reload()
+    drawn(page)
+    until(page, SAME, argument=seen)
+    assert (page.url, chosen(page)) == (there, 3)
+    page.locator('#front tr[data-trial="4"] button').click()
+    open_chosen(page, 4)
+    page.locator("#whole").click()
+    until(page, "() => !new URLSearchParams(location.search).has('x0')")
+    page.go_back()
+    open_chosen(page, 3)
+    until(page, SAME, argument=seen)
 
 
 def test_eight_tabs_at_once_are_all_drawn(crowd_server: Served, visit: Visit) -> None:
