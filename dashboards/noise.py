@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from ..search import store
 from ..search.health import LATE, LONG, wiggle
+from .numbers import word
+from .repeats import repeats
 from .snapshot import Snapshot
 
 __all__ = ["Noise", "noise_of", "within_noise"]
@@ -37,13 +39,14 @@ def noise_of(session: Session, snapshot: Snapshot, on_front: Sequence[int]) -> N
     The guess is the median of how much the last ``LATE`` epochs scatter about a straight line, of
     curves of at least ``LONG``: in a shorter one they still rise.
     """
-    groups = snapshot.kept("seeds", lambda: _seeds(snapshot))
-    own = {row: (float(np.std(values, ddof=1)), len(values)) for row, values in groups.items()}
-    if own:
-        freedom = {id(values): values for values in groups.values()}.values()
-        squares = sum(float(np.var(values, ddof=1)) * (len(values) - 1) for values in freedom)
-        pooled = float(np.sqrt(squares / sum(len(values) - 1 for values in freedom)))
-        placements = "1 placement" if len(freedom) == 1 else f"{len(freedom):,} placements"
+    known = repeats(snapshot)
+    rows = np.flatnonzero(known.seeds > 1)
+    if len(rows):
+        seeds, sd = known.seeds[rows], known.sd[rows]
+        freedom = (seeds - 1) / seeds  # of a row: its part of that of its placement
+        pooled = float(np.sqrt((freedom * sd**2).sum() / freedom.sum()))
+        placements = word(round(float((1 / seeds).sum())), "placement")
+        own = dict(zip(rows.tolist(), zip(sd.tolist(), seeds.tolist(), strict=True), strict=True))
         return Noise(pooled, f"from {placements} trained with several seeds", own)
     long = [int(snapshot.id[row]) for row in on_front if snapshot.epochs[row] >= LONG]
     wiggles = [wiggle(end) for end in store.ends_of_some(session, long, LATE)] if long else []
@@ -51,20 +54,6 @@ def noise_of(session: Session, snapshot: Snapshot, on_front: Sequence[int]) -> N
         return Noise(None, "not known: no seed was repeated, and the curves are short", {})
     how = f"guessed from the last {LATE} epochs of the front's curves, as no seed was repeated"
     return Noise(median(wiggles), how, {})
-
-
-def _seeds(snapshot: Snapshot) -> dict[int, Column]:
-    """By row the accuracies of its placement, where that was fully trained several times."""
-    rows = np.flatnonzero(snapshot.complete)
-    if not len(rows) or (snapshot.seed[rows] == snapshot.seed[rows[0]]).all():
-        return {}
-    _, group, counts = np.unique(snapshot.key[rows], return_inverse=True, return_counts=True)
-    found: dict[int, Column] = {}
-    for one in np.flatnonzero(counts > 1):
-        members = rows[group == one]
-        values = snapshot.accuracy[members]
-        found |= {int(row): values for row in members}
-    return found
 
 
 def within_noise(rows: Sequence[int], accuracy: Column, noise: Noise) -> set[int]:

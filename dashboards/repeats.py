@@ -30,7 +30,10 @@ def _repeats(snapshot: Snapshot) -> Repeats:
     rows = np.flatnonzero(snapshot.complete)
     seeds = np.zeros(len(snapshot), dtype=np.int32)
     mean, sd = np.full(len(snapshot), np.nan), np.full(len(snapshot), np.nan)
-    _, group = np.unique(snapshot.key[rows], return_inverse=True)
+    if (snapshot.seed[rows] == snapshot.seed[rows[:1]]).all():
+        group = np.arange(len(rows))  # as a placement is trained but once with a seed
+    else:
+        _, group = np.unique(snapshot.key[rows], return_inverse=True)
     shares = snapshot.accuracy[rows]
     count = np.bincount(group)
     middle = np.bincount(group, shares) / np.maximum(count, 1)

@@ -42,7 +42,6 @@ __all__ = [
     "beat",
     "become",
     "bury",
-    "changed_since",
     "children_of",
     "constrain",
     "counts",
@@ -152,12 +151,6 @@ def next_waiting(session: Session, study: Study) -> Trial | None:
     """The trial to be trained next: what was begun first, then by number."""
     waiting = select(Trial).where(Trial.study_id == study.id, Trial.state == "waiting")
     return session.scalar(waiting.order_by(Trial.started.is_(None), Trial.number).limit(1))
-
-
-def changed_since(session: Session, study: Study, seq: int) -> list[Trial]:
-    """The trials that changed after ``seq``, in the order of their changes."""
-    wanted = select(Trial).where(Trial.study_id == study.id, Trial.seq > seq)
-    return list(session.scalars(wanted.order_by(Trial.seq)))
 
 
 def counts(session: Session, study: Study) -> dict[str, int]:

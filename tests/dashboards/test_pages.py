@@ -248,7 +248,7 @@ def test_noise_is_that_of_repeated_seeds_where_there_are_some(
     sd, seeds = noise.own[3]
     assert (sd, seeds) == (pytest.approx(0.01), 3)
     assert noise.sd(4) == pytest.approx(0.01)  # of one seed: that of the others
-    assert noise.how == "from 1 placement trained with several seeds"
+    assert noise.how == "from 1\N{NO-BREAK SPACE}placement trained with several seeds"
 
 
 def test_neighbours_whose_bars_overlap_are_within_noise() -> None:

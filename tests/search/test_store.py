@@ -154,18 +154,18 @@ def test_what_waits_is_given_out_by_number_and_what_was_begun_first(
 def test_a_reader_who_remembers_the_last_change_misses_none(
     session: Session, study: Study, add: Add
 ) -> None:
-    """After every single change: `seq` rose, and `changed_since` tells exactly that trial."""
+    """After every single change: `seq` rose, and `rows_since` tells exactly that trial."""
     seen = 0
 
     def changed() -> list[int]:
         nonlocal seen
         session.flush()
-        found = store.changed_since(session, study, seq=seen)
-        seqs = [trial.seq for trial in found]
-        assert seqs == sorted(set(seqs)) and all(seen < seq <= study.seq for seq in seqs)
-        assert seqs[-1:] == [study.seq]
+        found = store.rows_since(session, study, ("number", "seq"), seen)
+        seqs = [row.seq for row in found]
+        assert len(set(seqs)) == len(seqs) and all(seen < seq <= study.seq for seq in seqs)
+        assert max(seqs) == study.seq
         seen = study.seq
-        return [trial.number for trial in found]
+        return sorted(row.number for row in found)
 
     def epoch(trial: Trial, number: int) -> None:
         columns = {"number": number, "train_loss": 1.0, "accuracy": 0.5, "seconds": 1.0}
@@ -188,7 +188,7 @@ def test_a_reader_who_remembers_the_last_change_misses_none(
     epoch(second, 1)
     store.finish(session, second, "complete")
     assert changed() == [1]
-    assert store.changed_since(session, study, seq=study.seq) == []
+    assert store.rows_since(session, study, ("number",), study.seq) == []
 
 
 def test_studies_count_their_changes_apart(
@@ -198,7 +198,7 @@ def test_studies_count_their_changes_apart(
     add(0.5)
     session.refresh(other)
     assert other.seq == 0
-    assert store.changed_since(session, other, seq=0) == []
+    assert store.rows_since(session, other, ("number",), 0) == []
 
 
 def test_a_second_start_keeps_the_time_of_the_first(session: Session, add: Add) -> None:
@@ -239,7 +239,7 @@ def test_a_complete_trial_moves_the_front_and_others_leave_it(
     add(0.8, extra=0.2)
     assert on_front(session, study) == [0, 4]
     session.flush()
-    assert {trial.number for trial in store.changed_since(session, study, before)} == {1, 4}
+    assert {row.number for row in store.rows_since(session, study, ("number",), before)} == {1, 4}
     add(0.1, extra=0.9)
     add(0.5, extra=0.0)  # as good and as cheap as the first
     assert on_front(session, study) == [0, 6, 4]
@@ -415,8 +415,8 @@ class TestPostgreSQL:
             assert [s.members for s in store.front_steps(reader, found)] == [[0], [0, 1]]
             assert [e.accuracy for e in store.curves(reader, found)[0]] == [0.5, 0.6]
             assert store.find_trial(reader, found, 2).reason == "behind: 2 of 3 — “ü”"
-            seqs = [trial.seq for trial in store.changed_since(reader, found, 0)]
-            assert seqs == sorted(set(seqs)) and seqs[-1] == found.seq
+            seqs = [row.seq for row in store.rows_since(reader, found, ("seq",), 0)]
+            assert len(set(seqs)) == len(seqs) and max(seqs) == found.seq
 
     def test_the_database_refuses_what_cannot_be(self, session: Session, add: Add) -> None:
         trial = add(0.5)
