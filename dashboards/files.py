@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ..search.spreadsheets import for_a_spreadsheet
+
 __all__ = ["TYPES", "as_csv", "as_json", "as_tex"]
 
 TYPES = {
@@ -14,7 +16,6 @@ TYPES = {
     "tex": "application/x-tex; charset=utf-8",
 }
 Rows = Iterable[Sequence[Sequence[Any]]]  # pieces of some rows each
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the begin of one
 TEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -71,9 +72,7 @@ def as_tex(labels: Sequence[str], numbers: Sequence[bool], pieces: Rows) -> Iter
 def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
-    return value
+    return for_a_spreadsheet(value)
 
 
 def _lines(rows: Iterable[Sequence[Any]]) -> str:

@@ -20,8 +20,9 @@ from ..errors import BadValue, listed
 from . import store
 from .databases import open_database
 from .records import Epoch, FrontStep, Study, Trial, readable
+from .spreadsheets import for_a_spreadsheet
 
-__all__ = ["COLUMNS", "FORMATS", "LoadedStudy", "for_a_spreadsheet", "load_study", "write"]
+__all__ = ["COLUMNS", "FORMATS", "LoadedStudy", "load_study", "write"]
 
 FORMATS = ("csv", "json", "parquet")
 TRIALS = {
@@ -250,9 +251,3 @@ def _write(frame: pd.DataFrame, path: Path, format: str) -> None:
 def _as_text(cell: Any) -> str | None:
     """A mapping or a list as JSON: a column of a table has one type."""
     return json.dumps(cell, ensure_ascii=False) if isinstance(cell, dict | list) else None
-
-
-def for_a_spreadsheet(cell: Any) -> Any:
-    """``cell``, with an apostrophe before it if a spreadsheet would take its text for a formula."""
-    is_formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{cell}" if is_formula else cell

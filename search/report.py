@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from ..spaces.placement import Placement, draw
 from . import store
 from .records import Study, Trial
+from .spreadsheets import for_a_spreadsheet
 
 __all__ = ["Row", "as_csv", "as_json", "as_table", "front_and_baselines", "picture"]
 
@@ -90,7 +91,9 @@ def as_csv(rows: Sequence[Row]) -> str:
     text = StringIO()
     writer = csv.DictWriter(text, Row.__dataclass_fields__, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    for row in rows:
+        cells = asdict(row).items()
+        writer.writerow({name: for_a_spreadsheet(cell) for name, cell in cells})
     return text.getvalue()
 
 

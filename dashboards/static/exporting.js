@@ -2,7 +2,7 @@
 
 import { byId, element } from "./dom.js";
 
-export const FORMATS = { module: "PyTorch module", onnx: "ONNX", pt2: "torch.export" };
+const FORMATS = { module: "PyTorch module", onnx: "ONNX", pt2: "torch.export" };
 const STAGES = {
   reading: "reading the trial",
   building: "building the network",

@@ -69,6 +69,9 @@ def test_csv_parses_back_to_the_rows(rows: Rows) -> None:
         assert float(parsed["gflops"]) == row.gflops
         assert parsed["drawing"] == row.drawing and parsed["placement"] == row.placement
         assert parsed["on_front"] == "True"
+    hostile = replace(front[0], drawing="=HYPERLINK(1)", extra_percent=-2.0)
+    (cells,) = csv.DictReader(StringIO(report.as_csv([hostile])))
+    assert (cells["drawing"], cells["extra_percent"]) == ("'=HYPERLINK(1)", "-2.0")
     assert report.as_csv([]).splitlines() == [",".join(Row.__dataclass_fields__)]
 
 
