@@ -48,7 +48,7 @@ export class Heatmap {
 
   caption() {
     const { metric, trials, modules, places } = this.json;
-    const text = `${modules.length} modules at ${places.length} places, of ${trials} fully trained trials: ${UNITS[metric]}`;
+    const text = `${modules.length} modules at ${places.length} places, of ${trials} fully trained trials: ${UNITS[metric]}${this.alone()}`;
     return element("caption", { className: "unseen", textContent: text });
   }
 
@@ -121,7 +121,13 @@ export class Heatmap {
     const ramp = element("span", { className: `ramp${signed ? " signed" : ""}` });
     const ends = [signed ? -this.most : 0, this.most].map((v) => element("span", {}, written(metric, v)));
     const faint = signed && !this.compact ? "; pale: within one standard error, or less than 3 trials" : "";
-    this.scale.replaceChildren(ends[0], ramp, ends[1], element("span", {}, `${UNITS[metric]}${faint}`));
+    this.scale.replaceChildren(ends[0], ramp, ends[1], element("span", {}, `${UNITS[metric]}${faint}${this.alone()}`));
+  }
+
+  /** Which backbone it is, where trials have several. */
+  alone() {
+    const { backbone, backbones = [] } = this.json;
+    return this.compact && backbones.length > 1 ? `; of trials on ${backbone}` : "";
   }
 }
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from foveate.benchmarks.chromium import until
 from foveate.benchmarks.serving import Served
 from foveate.search import databases, store
+from foveate.spaces.placement import Placement
 
 from ..dashboards.conftest import add_study, add_trial
 from .conftest import Serve, Visit
@@ -189,3 +190,18 @@ def test_a_trial_without_its_accuracy_breaks_no_page(
     page = visit(serve(storage), "/s/1?t=2")
     drawn(page, front=3)
     assert chosen(page) == 2
+
+
+def test_of_several_backbones_the_heat_map_says_which_it_shows(
+    serve: Serve, storage: str, visit: Visit
+) -> None:
+    engine = databases.open_database(storage)
+    with Session(engine) as session, session.begin():
+        trial = store.find_trial(session, store.locked(session, 1), 2)
+        trial.placement = Placement.of("resnet8", []).spelling
+        store.note(session, trial, "of another backbone")
+    engine.dispose()
+    page = visit(serve(storage), "/s/1")
+    until(
+        page, "() => /of trials on cifar-resnet20$/.test(document.querySelector('#heat').innerText)"
+    )
