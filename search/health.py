@@ -45,6 +45,7 @@ class Finding:
 class _Row:
     """A trial, as far as its health goes."""
 
+    id: int
     number: int
     state: str
     key: str
@@ -75,7 +76,7 @@ def findings(session: Session, study: Study) -> list[Finding]:
         *_flat(rows, steps),
         *_repeats(study),
         *_saved(rows, study),
-        *_noise(rows, store.ends_of_curves(session, study, LATE)),
+        *_noise(session, rows),
         *_end(rows, study, alive),
     ]
     return sorted(found, key=lambda one: ("act", "look", "ok").index(one.level))
@@ -252,7 +253,7 @@ def _saved(rows: Sequence[_Row], study: Study) -> Iterable[Finding]:
     )
 
 
-def _noise(rows: Sequence[_Row], ends: dict[int, list[float]]) -> Iterable[Finding]:
+def _noise(session: Session, rows: Sequence[_Row]) -> Iterable[Finding]:
     """What luck does to an accuracy, beside what tells the front's members apart."""
     front = sorted(row.accuracy or 0.0 for row in rows if row.on_front)
     gaps = [high - low for low, high in pairwise(front) if high > low]
@@ -268,11 +269,12 @@ def _noise(rows: Sequence[_Row], ends: dict[int, list[float]]) -> Iterable[Findi
         squares = sum(stdev(values) ** 2 * (len(values) - 1) for values in groups)
         noise, how = sqrt(squares / freedom), f"{_count(len(groups), 'placement')} trained again"
     else:
-        epochs = {row.number: row.epochs for row in complete}
-        wiggles = [wiggle(end) for n, end in ends.items() if epochs.get(n, 0) >= LONG]
+        long = [row.id for row in complete if row.on_front and row.epochs >= LONG]
+        wiggles = [wiggle(end) for end in store.ends_of_some(session, long, LATE)] if long else []
         if not wiggles:
             return
-        noise, how = median(wiggles), f"a guess from the last {LATE} epochs, no seed being repeated"
+        how = f"a guess from the last {LATE} epochs of the front's curves, no seed being repeated"
+        noise = median(wiggles)
     spacing = median(gaps)
     figures = {"noise": noise, "spacing": spacing, "measured": bool(groups)}
     said = (

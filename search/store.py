@@ -49,7 +49,6 @@ __all__ = [
     "curves",
     "curves_since",
     "drivers",
-    "ends_of_curves",
     "ends_of_some",
     "epoch_metrics",
     "epoch_rows",
@@ -767,17 +766,6 @@ def latest_epochs(
     mine = (Trial.study_id == study.id, Trial.state.in_(states))
     wanted = select(Trial.number, func.max(Epoch.at)).join(Epoch.trial).where(*mine)
     return {row.number: row[1] for row in session.execute(wanted.group_by(Trial.number))}
-
-
-def ends_of_curves(session: Session, study: Study, most: int) -> dict[int, list[float]]:
-    """The last accuracies of each fully trained trial, ``most`` at most, by its number."""
-    mine = (Trial.study_id == study.id, Trial.state == "complete")
-    wanted = select(Trial.number, Epoch.accuracy).join(Epoch.trial)
-    late = wanted.where(*mine, Epoch.number > Trial.epochs - most)
-    found: dict[int, list[float]] = {}
-    for number, accuracy in session.execute(late.order_by(Trial.number, Epoch.number)):
-        found.setdefault(number, []).append(accuracy)
-    return found
 
 
 def ends_of_some(session: Session, ids: Sequence[int], most: int) -> list[list[float]]:

@@ -36,8 +36,10 @@ export class Gantt {
       ...[...used].sort().map((code) => element("li", {}, element("span", { className: `dot ${json.states[code]}` }), this.state(code))),
     );
     const count = json.workers.reduce((sum, worker) => sum + worker.spans.length, 0);
+    const known = json.workers.filter((worker) => worker.id !== null).length;
     const left = json.left_out ? `; ${json.left_out} earlier ones are left out` : "";
-    this.note.textContent = count ? `${count} trial${count === 1 ? "" : "s"} on ${json.workers.length} worker${json.workers.length === 1 ? "" : "s"}${left}` : "No trial was begun in this time.";
+    const where = known ? ` on ${known} worker${known === 1 ? "" : "s"}` : ", of which no worker has told anything yet";
+    this.note.textContent = count ? `${count} trial${count === 1 ? "" : "s"}${where}${left}` : "No trial was begun in this time.";
     this.scroll.hidden = !count;
     this.scroll.setAttribute("aria-label", `Gantt chart of workers: ${this.note.textContent}`);
     this.draw();
