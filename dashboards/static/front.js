@@ -94,11 +94,11 @@ async function load(signal, { zoom = false } = {}) {
 /** The part of the plane that is looked at now, closer; or all of it again. */
 async function look() {
   if (cursor === null) return;
-  const asked = view;
+  const [asked, at] = [view, part];
   try {
-    const points = await read(`${api}/points?${wanted(part)}`);
-    if (asked !== view || points.cursor < cursor) return;
-    if (part) pareto.refine(points, part);
+    const points = await read(`${api}/points?${wanted(at)}`);
+    if (asked !== view || at !== part || points.cursor < cursor) return;
+    if (at) pareto.refine(points, at);
     else pareto.load(points, filters.axis, { zoom: false });
     count(points);
   } catch (error) {
@@ -117,7 +117,8 @@ function wanted(part) {
 /** What changes with the trials: soon where it shows the front and that has moved, else now and then. */
 async function panels(signal, now) {
   const asked = view;
-  const { n } = pareto.front;
+  const { front } = pareto;
+  const { n } = front;
   const fresh = n.filter((one) => !told.has(one));
   const isMoved = fresh.length > 0 || n.length < told.size;
   if (isOld(tables, now, SLOWLY) || (isMoved && Date.now() - moved > CALMLY)) {
@@ -128,7 +129,7 @@ async function panels(signal, now) {
     tables = { cursor: now, at: Date.now() };
     if (isMoved) moved = tables.at;
     told = new Set(n);
-    if (fresh.length) greet(fresh);
+    if (fresh.length) greet(front, fresh);
   }
   if (isOld(beside, now, SLOWLY)) {
     await others(signal);
@@ -161,8 +162,7 @@ function partOf(search) {
   return ends.every(([, end]) => Number.isFinite(end)) ? Object.fromEntries(ends) : null;
 }
 
-function greet(fresh) {
-  const { front } = pareto;
+function greet(front, fresh) {
   const best = front.n.indexOf(fresh.at(-1));
   say(`${fresh.length} new front point${fresh.length > 1 ? "s" : ""}: ${percent(front.y[best])} at ${costText(filters.cost, front.x[best])}`);
   for (const n of fresh) byId("front").querySelector(`[data-trial="${n}"]`)?.classList.add("new");
