@@ -62,10 +62,14 @@ export class Gantt {
     const height = this.workers.reduce((sum, worker) => sum + worker.lanes.count * this.lane + 6, 0);
     const svg = node("svg", { width, height: height + AXIS, "aria-hidden": "true" });
     svg.append(patterns());
-    for (const at of ticks(low, high, width)) {
+    const marks = ticks(low, high, width);
+    const span = marks.some((at) => at % 60) ? high - low : Math.max(high - low, 3600); // whole minutes
+    for (const at of marks) {
+      const text = clock(at, span);
+      const half = 3.5 * text.length; // pixels, of what the edge shall not cut
       svg.append(node("line", { class: "tick", x1: x(at), x2: x(at), y1: 0, y2: height }));
-      const label = node("text", { class: "tick", x: Math.min(width - 22, Math.max(18, x(at))), y: height + 15 });
-      label.textContent = clock(at, high - low);
+      const label = node("text", { class: "tick", x: Math.min(width - half, Math.max(half, x(at))), y: height + 15 });
+      label.textContent = text;
       svg.append(label);
     }
     let top = 0;
