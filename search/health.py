@@ -26,7 +26,7 @@ FAILING = 0.1  # share of failures from which on something has to be done
 FLAT = 20  # fully trained trials without a gain of the hypervolume that are many
 GAIN = 0.001  # relative: a smaller one is none
 LATE = 5  # last epochs of a curve whose wiggle is noise
-LONG = 2 * LATE  # epochs of a curve that is about flat in the last of them
+LONG = 4 * LATE  # epochs of a curve that is about flat in the last of them: of 12 it still bends
 RECENT = 20  # trials whose pace is that of the rest
 SHOWN = 3  # reasons of failures, the commonest
 
