@@ -309,7 +309,11 @@ def merge(
     ] = None,
     storage: Storage = DATABASE,
 ) -> None:
-    """Bring the trials of a study into another one of the same data, space and recipe."""
+    """Bring the trials of a study into another one of the same data, space and recipe.
+
+    The seed of the recipe may differ: then placements are there several times, and the pages show
+    how far luck moves them.
+    """
     from sqlalchemy.orm import Session
 
     from .search import merging, moving, store

@@ -30,9 +30,11 @@ class Merged:
     new: int = 0
     replaced: int = 0  # were there, but not fully trained
     kept: int = 0  # are there already, or are being trained there
+    left: int = 0  # of another seed, and not trained
 
     def __str__(self) -> str:
-        return f"{self.new} new there, {self.replaced} fully trained now, {self.kept} there already"
+        said = f"{self.new} new there, {self.replaced} fully trained now, {self.kept} there already"
+        return f"{said}, {self.left} not trained and left out" if self.left else said
 
 
 def merge(old: Session, study: Study, new: Session, into: Study) -> Merged:
@@ -40,6 +42,8 @@ def merge(old: Session, study: Study, new: Session, into: Study) -> Merged:
 
     Of two trials of one placement and seed there is one: the fully trained, else that of ``into``.
     What is trained right now in ``into`` stays as it is; in ``study``, it comes as a waiting one.
+    With another seed in its recipe ``study`` has the same placements trained again; then only what
+    was trained comes, as the search of ``into`` would go on with its own seed.
 
     Raises
         BadValue  if figures of the two cannot be compared
@@ -48,10 +52,13 @@ def merge(old: Session, study: Study, new: Session, into: Study) -> Merged:
     choices = space_of(into).coordinates
     there = {(one.key, one.seed): one for one in store.trials(new, into)}
     files = store.files(old, study)
-    merged, numbers = Merged(), dict[int, int]()
+    merged, numbers, seed = Merged(), dict[int, int](), into.spec["recipe"]["seed"]
     with new.no_autoflush:  # a flush a trial is enough
         for trial in store.trials(old, study):
             same = there.get((trial.key, trial.seed))
+            if trial.seed != seed and trial.state in ("waiting", "running"):
+                merged.left += 1
+                continue
             if same is None:
                 parents = [numbers[n] for n in trial.parents or () if n in numbers] or None
                 what = {name: getattr(trial, name) for name in WHAT}
@@ -77,6 +84,8 @@ def merge(old: Session, study: Study, new: Session, into: Study) -> Merged:
 
 def _check(study: Study, into: Study) -> None:
     for key, one, other in SearchSpec.of(study.spec).differences(into.spec):
+        if key == "recipe.seed":
+            continue
         raise BadValue(
             f"studies {study.name!r} and {into.name!r} cannot be compared: {key} is {one!r} in "
             f"the first, and {other!r} in the second"

@@ -262,7 +262,18 @@ def test_neighbours_whose_bars_overlap_are_within_noise() -> None:
 def test_a_guess_of_the_noise_is_from_the_ends_of_the_fronts_curves(session: Session) -> None:
     study = add_study(session, "longer")
     rising = (0.2, 0.4, 0.5)
-    wiggling = (*rising, *(0.5 + 0.005 * i for i in range(9)), 0.55, 0.58, 0.6, 0.61, 0.59, 0.61, 0.59, 0.61)
+    wiggling = (
+        *rising,
+        *(0.5 + 0.005 * i for i in range(9)),
+        0.55,
+        0.58,
+        0.6,
+        0.61,
+        0.59,
+        0.61,
+        0.59,
+        0.61,
+    )
     add_trial(session, study, 0, origin="bare", curve=wiggling)
     add_trial(session, study, 1, extra=0.1, curve=(*rising, 0.6, 0.65, 0.7))
     _, asked = asked_of(session, study)

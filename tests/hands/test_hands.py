@@ -268,4 +268,4 @@ def test_a_note_changes_the_trial_for_those_who_follow_it(
     hands.note(engine, "tiny", "look", trial=0)
     with Session(engine) as session:
         found = store.find_study(session, "tiny")
-        assert [one.number for one in store.changed_since(session, found, before)] == [0]
+        assert [one.number for one in store.rows_since(session, found, ("number",), before)] == [0]

@@ -82,7 +82,7 @@ def test_the_front_and_its_history_are_in_the_order_in_which_trials_ended(
         assert sorted(on_front) == sorted(
             done[i].number for i in front([(one.accuracy or 0.0, one.gflops) for one in done])
         )
-        changed = {one.number for one in store.changed_since(session, here, 0)}
+        changed = {one.number for one in store.rows_since(session, here, ("number",), 0)}
         assert 1 in changed and not done[1].on_front  # who follows the study is told
 
 
@@ -176,6 +176,24 @@ def test_merging_again_changes_nothing(
     with Session(engine) as session:
         assert store.find_study(session, "tiny").seq == before
         assert [one.members for one in store.front_steps(session, study)] == steps
+
+
+def test_what_was_trained_with_another_seed_comes_beside_the_first(
+    engine: Engine, study: Study, new_study: Callable[..., Study], add: Add
+) -> None:
+    again = new_study("again", recipe={**study.spec["recipe"], "seed": 3})
+    add(0.5, 0.70, SE)
+    add(0.5, 0.72, SE, to=again, seed=3)
+    add(0.4, ECA, to=again, seed=3, state="stopped", expected=0.5, reason="place 3 of 3")
+    add(LAST, to=again, seed=3, state="waiting")
+    said = "2 new there, 0 fully trained now, 0 there already, 1 not trained and left out"
+    assert str(merge(engine, "again", "tiny")) == said
+    with Session(engine) as session:
+        trials = store.trials(session, store.find_study(session, "tiny"))
+        assert [(one.seed, one.state) for one in trials] == [
+            (0, "complete"), (3, "complete"), (3, "stopped"),
+        ]  # fmt: skip
+        assert trials[0].key == trials[1].key != trials[2].key
 
 
 @pytest.mark.parametrize(
