@@ -45,6 +45,11 @@ DEMO := sqlite:///results/demo.db
 demo: $(READY)
 	mkdir -p results
 	$(BIN)/foveate search docs/demo.yaml --study "where attention helps" --storage $(DEMO) --plain
+	for seed in 1 2; do \
+	  $(BIN)/foveate search docs/demo.yaml --study "seed $$seed" --storage $(DEMO) --plain --trials 22 \
+	    --set recipe.seed=$$seed --set stopping.rule=none --warm-start "where attention helps" && \
+	  $(BIN)/foveate merge "seed $$seed" "where attention helps" --storage $(DEMO) || exit 1; \
+	done
 	$(BIN)/python docs/demo.py results/demo.db
 
 screenshots: $(READY)

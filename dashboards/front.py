@@ -127,7 +127,7 @@ class Panels:
     def load(cls, asked: Asked, view: View) -> Self:
         """The panels of a view."""
         snapshot, luck = view.snapshot, noise(asked, view)
-        compared = np.flatnonzero(snapshot.baseline).tolist()
+        compared = np.flatnonzero(snapshot.compared).tolist()
         drawn = drawings_of(asked)
         drawn.known(asked, [int(snapshot.number[row]) for row in (*view.front, *compared)])
         noisy = within_noise(view.front, snapshot.accuracy, luck)

@@ -128,7 +128,7 @@ def _history(view: View) -> dict[str, Any]:
 def _kept(view: View, query: Mapping[str, str]) -> Column:
     """Which rows are drawn whatever lies above them: a mask."""
     snapshot = view.snapshot
-    kept: Column = snapshot.baseline | snapshot.is_in("running")
+    kept: Column = snapshot.compared | snapshot.is_in("running")
     kept[view.front] = True
     asked_for = [int(text) for text in query.get("keep", "").split(",") if text.isdecimal()]
     return kept | np.isin(snapshot.number, asked_for[:ALWAYS])
@@ -200,7 +200,7 @@ def _running(view: View) -> list[dict[str, Any]]:
 def _baselines(view: View) -> list[dict[str, Any]]:
     """What to compare with, whatever the filter."""
     snapshot = view.snapshot
-    placed = snapshot.baseline & np.isfinite(snapshot.accuracy) & np.isfinite(view.costs)
+    placed = snapshot.compared & np.isfinite(snapshot.accuracy) & np.isfinite(view.costs)
     rows = np.flatnonzero(placed & ~snapshot.is_in("failed", "infeasible"))
     return [
         {"n": int(snapshot.number[row]), "name": snapshot.text("origin", int(row)), "x": x, "y": y}

@@ -142,6 +142,14 @@ class Snapshot:
         return np.isin(self.origin, codes)
 
     @cached_property
+    def compared(self) -> Column:
+        """Of each baseline the first row, though it may be there with several seeds: a mask."""
+        rows = np.flatnonzero(self.baseline)
+        found = np.zeros(len(self), dtype=bool)
+        found[rows[np.unique(self.key[rows], return_index=True)[1]]] = True
+        return found
+
+    @cached_property
     def bare(self) -> int | None:
         """The row of the bare backbone, once fully trained."""
         rows = np.flatnonzero((self.origin == self.names["origin"].number("bare")) & self.complete)

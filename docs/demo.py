@@ -3,7 +3,7 @@
     foveate search docs/demo.yaml --study "where attention helps" --storage sqlite:///demo.db
     python docs/demo.py demo.db
 
-Every figure stays as it was recorded. What would tell of the machine is made neutral: names of
+Other studies of the database are left out. Every figure stays as it was recorded. What would tell of the machine is made neutral: names of
 hosts, paths, the version of the system, the driver's home. The weights of the front's knee and of
 its best are kept, so that they can be exported; the records of the others go, as if never kept.
 """
@@ -23,8 +23,10 @@ from foveate.dashboards.demo import ARCHIVE, DATABASE
 from foveate.errors import BadValue, UserError
 from foveate.search import front, store
 from foveate.search.databases import open_database
+from foveate.search.hands import delete
 from foveate.search.records import Study
 
+NAME = "where attention helps"
 MOST = 1_500_000  # bytes that a package may grow by
 RUNS = "foveate-runs"  # the folder of the files, in the archive
 PATH = re.compile(r"(?<![\w.)])/(home|root|tmp|work|Users|usr|opt|mnt|var)/")
@@ -38,8 +40,12 @@ def pack(database: Path, out: Path) -> None:
         with closing(opened) as source, closing(sqlite3.connect(made)) as target:
             source.backup(target)  # a search may still write
         engine = open_database(f"sqlite:///{made}")
+        with Session(engine) as session:
+            others = [one.name for one in store.studies(session) if one.name != NAME]
+        for name in others:
+            delete(engine, name)
         with Session(engine) as session, session.begin():
-            (study,) = store.studies(session)
+            study = store.find_study(session, NAME)
             there = thin(session, study)
             neutral = rules(session, study, there)
         engine.dispose()

@@ -147,6 +147,16 @@ def test_many_at_once_never_see_it_go_back(storage: str, session: Session) -> No
             assert seen == sorted(seen)
 
 
+def test_of_a_baseline_with_several_seeds_the_first_is_compared_with(session: Session) -> None:
+    study = fill(session, "trained again")
+    again = add_trial(session, study, 10, origin="bare", curve=(0.6, 0.82))
+    again.key, again.seed = store.find_trial(session, study, 0).key, 1
+    snapshot = looked(session, study).snapshot
+    assert snapshot.number[snapshot.baseline].tolist() == [0, 1, 10]
+    assert snapshot.number[snapshot.compared].tolist() == [0, 1]
+    assert (snapshot.bare, snapshot.bare_accuracy) == (0, 0.8)
+
+
 def test_a_new_name_and_another_study_of_the_same_number_are_seen(session: Session) -> None:
     study = fill(session, "first name")
     snapshots = Snapshots()
