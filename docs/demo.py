@@ -3,9 +3,10 @@
     foveate search docs/demo.yaml --study "where attention helps" --storage sqlite:///demo.db
     python docs/demo.py demo.db
 
-Other studies of the database are left out. Every figure stays as it was recorded. What would tell of the machine is made neutral: names of
-hosts, paths, the version of the system, the driver's home. The weights of the front's knee and of
-its best are kept, so that they can be exported; the records of the others go, as if never kept.
+Other studies of the database are left out. Every figure stays as it was recorded. What would tell
+of the machine is made neutral: names of hosts, paths, the version of the system, the driver's home.
+The weights of the front's knee and of its best are kept, so that they can be exported; the records
+of the others go, as if never kept.
 """
 
 import re
