@@ -28,7 +28,7 @@ from foveate.search.hands import delete
 from foveate.search.records import Study
 
 NAME = "where attention helps"
-MOST = 1_500_000  # bytes that a package may grow by
+MOST = 2_000_000  # bytes that a package may grow by
 RUNS = "foveate-runs"  # the folder of the files, in the archive
 PATH = re.compile(r"(?<![\w.)])/(home|root|tmp|work|Users|usr|opt|mnt|var)/")
 

@@ -31,7 +31,10 @@ export class Heatmap {
     const empty = !json.trials || !json.modules.length;
     this.box.classList.toggle("none", empty);
     this.scroll.hidden = empty;
-    this.most = Math.max(...this.certain().map(Math.abs), 1e-9);
+    const sizes = this.certain().map(Math.abs).sort((a, b) => a - b);
+    const [largest, usual] = [sizes.at(-1) ?? 0, sizes[Math.floor(sizes.length * 0.9)] ?? 0];
+    this.most = Math.max((json.metric === "gain" && Math.min(largest, 2 * usual)) || largest, 1e-9);
+    this.beyond = largest > this.most; // one place that breaks a network shall not pale all the rest
     this.table.replaceChildren(...(empty ? [] : [this.caption(), this.head(), this.body()]));
     this.legend(empty);
     this.said.textContent = empty ? "" : "Point at a cell to read it in words.";
@@ -80,7 +83,7 @@ export class Heatmap {
     }
     cell.append(element("b", {}, written(metric, v)));
     if (!this.compact && metric !== "n" && metric !== "together") cell.append(element("small", {}, `n ${n[m][p]}`));
-    paint(cell, v / this.most, this.faint(m, p));
+    paint(cell, Math.max(-1, Math.min(1, v / this.most)), this.faint(m, p));
     if (metric === "gain" && n[m][p] < FEW) cell.classList.add("few");
     return cell;
   }
@@ -121,7 +124,7 @@ export class Heatmap {
     const ramp = element("span", { className: `ramp${signed ? " signed" : ""}` });
     const ends = [signed ? -this.most : 0, this.most].map((v) => element("span", {}, written(metric, v)));
     const faint = signed && !this.compact ? "; pale: within one standard error, or less than 3 trials" : "";
-    this.scale.replaceChildren(ends[0], ramp, ends[1], element("span", {}, `${UNITS[metric]}${faint}${this.alone()}`));
+    this.scale.replaceChildren(ends[0], ramp, ends[1], element("span", {}, `${UNITS[metric]}${this.beyond ? ", or beyond" : ""}${faint}${this.alone()}`));
   }
 
   /** Which backbone it is, where trials have several. */

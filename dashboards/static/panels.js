@@ -27,9 +27,10 @@ export function spread({ low, q1, median, q3, high }, from, to) {
   const x = (value) => (to > from ? (100 * (value - from)) / (to - from) : 50);
   const svg = node("svg", { class: "spread", viewBox: "0 0 100 20", preserveAspectRatio: "none", "aria-hidden": "true" });
   const line = (x1, x2, y1, y2, kind = "") => node("line", { x1, x2, y1, y2, class: kind });
+  const left = Math.max(0, x(low)); // a whisker that goes on has no end
   svg.append(
-    line(x(low), x(high), 10, 10),
-    line(x(low), x(low), 6, 14),
+    line(left, x(high), 10, 10),
+    ...(x(low) < 0 ? [] : [line(left, left, 6, 14)]),
     line(x(high), x(high), 6, 14),
     node("rect", { x: x(q1), width: Math.max(0.4, x(q3) - x(q1)), y: 3, height: 14 }),
     line(x(median), x(median), 2, 18, "median"),

@@ -57,8 +57,9 @@ function drawImportance({ objectives, places, paths, trials, fewest, ...shares }
 
 function drawCounts({ counts, trials }) {
   byId("counts-what").textContent = trials ? "accuracy by the number of modules in a placement, fully trained trials" : "begins with the first fully trained trial";
-  const low = Math.min(...counts.map((one) => one.low));
   const high = Math.max(...counts.map((one) => one.high));
+  const usual = Math.min(...counts.map((one) => one.q1));
+  const low = Math.max(Math.min(...counts.map((one) => one.low)), usual - 2 * (high - usual)); // one that broke shall not flatten all
   rows(byId("counts"), ["modules", `${percent(low)} to ${percent(high)}`, "median", "middle half", "trials"], counts, (one) => [
     element("th", { scope: "row", className: "number" }, one.least === one.most ? String(one.least) : `${one.least}–${one.most}`),
     element("td", { className: "drawn" }, spread(one, low, high)),
