@@ -52,7 +52,7 @@ def merge(old: Session, study: Study, new: Session, into: Study) -> Merged:
     choices = space_of(into).coordinates
     there = {(one.key, one.seed): one for one in store.trials(new, into)}
     files = store.files(old, study)
-    merged, numbers, seed = Merged(), dict[int, int](), into.spec["recipe"]["seed"]
+    merged, numbers, seed = Merged(), dict[int, int](), into.spec["recipe"].get("seed", 0)
     with new.no_autoflush:  # a flush a trial is enough
         for trial in store.trials(old, study):
             same = there.get((trial.key, trial.seed))
