@@ -139,12 +139,12 @@ def test_what_was_not_watched_does_not_count(
 def test_a_process_of_this_machine_that_is_gone_needs_no_lease(
     start: Start, engine: Engine, study: Study
 ) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     mine, dead = start(), start(elsewhere=False, pid=gone.pid)
     give(engine, study, dead)
     mine.look()
-    assert states(engine) == {0: "running"}  # a process that nobody has waited for may be one
-    gone.wait()
+    assert states(engine) == {0: "running"}
+    gone.communicate(b"\n")
     mine.look()
     assert states(engine) == {0: "waiting"}
 
