@@ -1,8 +1,12 @@
 """A page that stays open: what comes, what goes away, and when nobody looks."""
 
 from playwright.sync_api import Request
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from foveate.benchmarks.chromium import until
+from foveate.search import databases, store
+from foveate.search.records import Driver, now
 
 from .conftest import Serve, Trouble, Visit
 from .front import chosen, drawn, open_chosen, view, zoom
@@ -76,6 +80,10 @@ def test_a_hidden_page_asks_for_nothing_and_a_shown_one_at_once(
 
 
 def test_idle_pages_ask_less_and_less(serve: Serve, storage: str, visit: Visit) -> None:
+    engine = databases.open_database(storage)
+    with Session(engine) as session, session.begin():  # nobody searches any more
+        session.execute(update(Driver).values(beat=now() - 2 * store.LEASE))
+    engine.dispose()
     page = visit(serve(storage), "/s/1")
     drawn(page)
     polls = (
