@@ -190,14 +190,14 @@ class FrontPage:
         shown = number
         if shown is None and view.knee is not None:
             shown = int(view.snapshot.number[view.knee])
-        stands, luck = asked.stands, noise(asked, view)
+        stands, luck, axes = asked.stands, noise(asked, view), axes_of(view.snapshot)
         return cls(
             frame=frame,
             panels=Panels.load(asked, view),
             drawer=None if shown is None else Drawer.load(asked, view, luck, shown),
             chosen=number,
             shown={**view.filter.query, "cost": view.axis.id},
-            axes=tuple(a for a in AXES if a is view.axis or a in axes_of(view.snapshot)),
+            axes=tuple(a for a in AXES if a is view.axis or a in axes),
             dataset=dataset_of(asked.study),
             backbones=list(stands.backbones) or [backbone_of(asked.study)],
             modules=list(drawings_of(asked).modules),
